@@ -1,0 +1,67 @@
+"""What a stream is cut into: one transform, the same number of hertz and milliseconds at every rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import ParameterError
+
+#: Sample rates that run without resampling, in Hz; every other rate goes through soxr to the next one up.
+NATIVE_RATES = (8000, 16000, 32000, 48000)
+
+#: Sample rates that are accepted at all, in Hz.
+LOWEST_RATE, HIGHEST_RATE = 4000, 384000
+
+
+@dataclass(frozen=True)
+class TransformConfig:
+    """A short-time Fourier transform with a long analysis and a short synthesis window.
+
+    Lengths are in samples at ``sample_rate`` (Hz). The synthesis window is two hops long and sits on the newest
+    samples of the analysis window, so the delay is that of the short window and the resolution that of the long one.
+    """
+
+    sample_rate: int
+    window_length: int
+    hop_length: int
+
+    def __post_init__(self) -> None:
+        if self.hop_length < 1 or self.window_length % 2 or self.window_length < 3 * self.hop_length:
+            raise ParameterError(
+                f"a transform with window_length={self.window_length} and hop_length={self.hop_length} cannot be built: "
+                "the window must be even and at least three hops long"
+            )
+
+    @property
+    def synthesis_length(self) -> int:
+        """Samples under the synthesis window, and so the delay of the transform: two hops."""
+        return 2 * self.hop_length
+
+    @property
+    def n_bins(self) -> int:
+        """Frequencies in one frame, 0 Hz and half the sample rate included."""
+        return self.window_length // 2 + 1
+
+    @property
+    def deadline_seconds(self) -> float:
+        """Time between two hops."""
+        return self.hop_length / self.sample_rate
+
+    def at_rate(self, sample_rate: int) -> TransformConfig:
+        """The same transform at another rate: equal hertz per bin, equal seconds per hop.
+
+        Raises:
+            ParameterError: the lengths do not come out whole at ``sample_rate``.
+        """
+        window, window_rest = divmod(self.window_length * sample_rate, self.sample_rate)
+        hop, hop_rest = divmod(self.hop_length * sample_rate, self.sample_rate)
+        if window_rest or hop_rest:
+            raise ParameterError(
+                f"sample_rate={sample_rate} does not divide the transform evenly; "
+                f"native rates are {', '.join(map(str, NATIVE_RATES))} Hz"
+            )
+        return TransformConfig(sample_rate, window, hop)
+
+
+#: The transform of the model ``stream``: 32 ms of analysis, 16 ms of synthesis, a hop of 8 ms, 31.25 Hz a bin.
+STREAM_TRANSFORM = TransformConfig(sample_rate=16000, window_length=512, hop_length=128)
