@@ -1,0 +1,43 @@
+"""``python -m train``: train a model, or continue."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from a command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/ and valid/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float, help="length of the whole run, earlier parts included")
+    length.add_argument("--steps", type=int, help="the same in steps")
+    parser.add_argument("--resume", type=Path, help="checkpoint to continue")
+    parser.add_argument("--cache", type=Path, help="folder for decoded audio (default: OUT/audio)")
+    parser.add_argument("--batch", type=int, help="examples a step")
+    parser.add_argument("--seed", type=int)
+    given = parser.parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from .config import TrainConfig
+    from .trainer import DataError, TrainingError, load_weights, train
+
+    try:
+        config = load_weights(given.resume)[0] if given.resume else TrainConfig()
+        changes = {k: v for k in ("batch", "seed") if (v := getattr(given, k)) is not None}
+        config = dataclasses.replace(config, **changes)
+        train(
+            config, given.data, given.out, minutes=given.minutes, steps=given.steps, resume=given.resume, cache=given.cache
+        )  # fmt: skip
+    except (DataError, TrainingError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

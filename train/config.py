@@ -1,0 +1,88 @@
+"""Every knob of a training run, in one place; printed at the start and saved beside the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The shape of ``stream``."""
+
+    channels: tuple[int, ...] = (48, 64, 96)  #: of the encoder's levels; the first divides the bins by 4, the others by 2
+    kernel: int = 3  #: bins that a convolution sees
+    core_blocks: int = 2  #: pairs of one recurrent layer over time and one mixer over frequency
+    mixer_hidden: int = 32  #: width of the mixer over frequency
+    compression: float = 0.3  #: exponent of the magnitudes that the net sees
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """How one example is made. Probabilities are per example, levels in dB or dBFS, (low, high) are uniform ranges."""
+
+    crop_seconds: float = 2.0
+    snr_db: tuple[float, float] = (-6.0, 22.0)  #: on the active level of the speech
+    level_dbfs: tuple[float, float] = (-42.0, -12.0)  #: of the mixture
+    second_noise: float = 0.3
+    synthetic_noise: float = 0.12  #: coloured noise, hum or clicks instead of a recording
+    noise_change: float = 0.1  #: the noise becomes another one somewhere in the crop
+    speed: tuple[float, float] = (0.88, 1.14)  #: playing speed, so pitch and formants
+    speed_changed: float = 0.5
+    colour: float = 0.5  #: second-order random filter, speech and noise each
+    room: float = 0.3  #: reverberation; the target keeps the direct sound and the early reflections
+    early_seconds: float = 0.05
+    band_limited: float = 0.2  #: to 4 kHz, as 8 kHz streams are
+    clean_only: float = 0.06  #: nothing may change
+    noise_only: float = 0.05  #: silence comes out
+    clipped: float = 0.03
+    offset: float = 0.03  #: constant added to the microphone's signal
+    level_jump: float = 0.08  #: both signals change their level at once
+    #: How much more often than by its minutes a set is drawn; sets are file names up to the last hyphen, or folders.
+    speech_weights: dict[str, float] = field(
+        default_factory=lambda: {"librispeech_en": 3.0, "msc_ml": 1.3, "vctk_en": 3.0, "ljspeech_en": 2.0,
+                                 "precise_en": 0.7, "arabic_commands": 0.5, "audiocmn_zh": 0.7}
+    )  # fmt: skip
+    noise_weights: dict[str, float] = field(default_factory=lambda: {"music_opsound": 0.6, "esc10": 1.5})
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss's terms (losses.py says what each is)."""
+
+    magnitude: float = 70.0
+    complex_parts: float = 30.0
+    masked_frames: float = 0.5  #: the spectral terms on the masked frames, against those on the resynthesised signal
+    over_attenuation: float = 35.0
+    waveform: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run."""
+
+    net: NetConfig = NetConfig()
+    mix: MixConfig = field(default_factory=MixConfig)
+    loss: LossConfig = LossConfig()
+    batch: int = 16
+    learning_rate: float = 1.5e-3
+    warm_up_steps: int = 150
+    weight_decay: float = 1e-3
+    clip_norm: float = 5.0
+    ema_steps: float = 150.0  #: horizon of the exponential mean of the weights that is exported
+    seed: int = 1
+    mixers: int = 1  #: processes that mix
+    lead: int = 12  #: batches they may be ahead
+
+    def to_json(self) -> str:
+        """Text that ``from_json`` reads back to an equal configuration."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Read what ``to_json`` wrote."""
+        parts = json.loads(text)
+        tuples = {name: {k: tuple(v) if isinstance(v, list) else v for k, v in parts.pop(name).items()}
+                  for name in ("net", "mix", "loss")}  # fmt: skip
+        return cls(NetConfig(**tuples["net"]), MixConfig(**tuples["mix"]), LossConfig(**tuples["loss"]), **parts)

@@ -1,0 +1,107 @@
+"""The transform as matrix products, and the loss on what comes out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from rtdenoise.config import TransformConfig
+from rtdenoise.stft import design_windows
+
+from .config import LossConfig
+
+
+class Transform:
+    """The engine's transform over whole signals; products with fixed matrices, which every backend differentiates."""
+
+    def __init__(self, transform: TransformConfig) -> None:
+        window, hop = transform.window_length, transform.hop_length
+        analysis, synthesis = design_windows(transform)
+        self.window, self.hop, self.n_bins = window, hop, transform.n_bins
+        self.forward = _real_dft(window, analysis)
+        self.loss_forward = _real_dft(window, np.hanning(window + 1)[:-1])
+        # Inverse of the real DFT: bins between the edges stand for two.
+        weights = np.full(self.n_bins, 2.0)
+        weights[[0, -1]] = 1.0
+        inverse = (_real_dft(window, np.ones(window)).T.reshape(self.n_bins, 2, window) * weights[:, None, None]) / window
+        self.inverse = (inverse[:, :, -2 * hop :] * synthesis).reshape(2 * self.n_bins, 2 * hop).astype(np.float32)
+        self.forward, self.loss_forward = self.forward.astype(np.float32), self.loss_forward.astype(np.float32)
+
+    def frames(self, samples):
+        """``(batch, hops * hop_length)`` to ``(batch, hops, n_bins, 2)``: the frame that ends with each hop."""
+        hops = samples.shape[1] // self.hop
+        padded = ops.pad(samples, [[0, 0], [self.window - self.hop, 0]])
+        return self._spectrum(padded, self.hop, hops, self.forward)
+
+    def loss_frames(self, samples):
+        """``(batch, samples)`` to Hann-windowed frames, two hops apart, ``(batch, frames, n_bins, 2)``."""
+        step = 2 * self.hop
+        count = (samples.shape[1] - self.window) // step + 1
+        return self._spectrum(samples, step, count, self.loss_forward)
+
+    def _spectrum(self, samples, step: int, count: int, matrix):
+        parts = self.window // step
+        pieces = ops.reshape(samples[:, : (count + parts - 1) * step], (-1, count + parts - 1, step))
+        frames = ops.concatenate([pieces[:, i : i + count] for i in range(parts)], axis=-1)
+        return ops.reshape(ops.matmul(frames, matrix), (-1, count, self.n_bins, 2))
+
+    def samples(self, frames):
+        """``(batch, hops, n_bins, 2)`` to the samples of all hops but the last, ``(batch, (hops - 1) * hop_length)``."""
+        count = frames.shape[1]
+        pieces = ops.matmul(ops.reshape(frames, (-1, count, 2 * self.n_bins)), self.inverse)
+        return ops.reshape(pieces[:, 1:, : self.hop] + pieces[:, :-1, self.hop :], (-1, (count - 1) * self.hop))
+
+
+def _real_dft(length: int, window: np.ndarray) -> np.ndarray:
+    """``(length, 2 * n_bins)``: real and imaginary part of each bin side by side."""
+    spectrum = np.fft.rfft(np.eye(length) * window, axis=1)
+    return np.stack([spectrum.real, spectrum.imag], axis=-1).reshape(length, -1)
+
+
+def complex_product(a, b):
+    """Product of two complex arrays whose last axis is (real, imaginary)."""
+    real = a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1]
+    return ops.stack([real, a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]], axis=-1)
+
+
+def compressed(frames, exponent: float = 0.3):
+    """Magnitude ``(..., n_bins)`` and complex parts ``(..., n_bins, 2)`` with the magnitude to the power ``exponent``."""
+    square = ops.sum(ops.square(frames), axis=-1) + 1e-9
+    magnitude = ops.power(square, 0.5 * exponent)
+    return magnitude, frames * (magnitude / ops.sqrt(square))[..., None]
+
+
+def spectral_loss(config: LossConfig, estimate, target):
+    """Compressed magnitude and complex error (Braun and Tashev 2021); too little magnitude costs extra."""
+    magnitude, parts = compressed(estimate)
+    wanted_magnitude, wanted_parts = compressed(target)
+    error = wanted_magnitude - magnitude
+    return (
+        config.magnitude * ops.mean(ops.square(error))
+        + config.over_attenuation * ops.mean(ops.square(ops.relu(error)))
+        + config.complex_parts * ops.mean(ops.sum(ops.square(parts - wanted_parts), axis=-1))
+    )
+
+
+def waveform_loss(estimate, target, noisy):
+    """Logarithm of the error's share of the target (SNR), soft below 30 dB and finite where the target is silent."""
+    error = ops.mean(ops.square(estimate - target), axis=1)
+    signal, mixture = ops.mean(ops.square(target), axis=1), ops.mean(ops.square(noisy), axis=1)
+    share = (error + 1e-3 * signal + 1e-5 * mixture + 1e-10) / (signal + 1e-2 * mixture + 1e-10)
+    return ops.mean(ops.log(share)) / float(np.log(10))
+
+
+def denoising_loss(config: LossConfig, transform: Transform, masked, noisy, clean):
+    """Loss of masked frames ``(batch, hops, n_bins, 2)`` for ``noisy`` and ``clean`` ``(batch, samples)``.
+
+    Every example is scaled to the same level of its mixture first, so that quiet ones count as much as loud ones.
+    """
+    scale = 0.06 / ops.sqrt(ops.mean(ops.square(noisy), axis=1, keepdims=True) + 1e-8)
+    noisy, clean, masked = noisy * scale, clean * scale, masked * scale[:, :, None, None]
+    estimate = transform.samples(masked)
+    clean_part, noisy_part = clean[:, : estimate.shape[1]], noisy[:, : estimate.shape[1]]
+    return (
+        spectral_loss(config, transform.loss_frames(estimate), transform.loss_frames(clean_part))
+        + config.masked_frames * spectral_loss(config, masked, transform.frames(clean))
+        + config.waveform * waveform_loss(estimate, clean_part, noisy_part)
+    )
