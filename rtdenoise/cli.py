@@ -1,0 +1,195 @@
+"""The command line. Only click is imported here; everything heavy waits until it is needed."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from . import __version__
+from .config import HIGHEST_RATE, LOWEST_RATE
+from .errors import ParameterError, RtdenoiseError
+from .reporter import Reporter
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Latency(click.ParamType):
+    name = "latency"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "[low|high|MS]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | float:
+        if value in ("low", "high"):
+            return str(value)
+        try:
+            milliseconds = float(value)
+        except ValueError:
+            milliseconds = math.nan
+        if not 1 <= milliseconds <= 2000:
+            self.fail(f"{value!r} is neither low, high, nor milliseconds from 1 to 2000.", param, ctx)
+        return milliseconds
+
+
+class _Seconds(click.ParamType):
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not (0 < seconds < math.inf):
+            self.fail(f"{value!r} is not a number of seconds above 0.", param, ctx)
+        return seconds
+
+
+class _Doors(click.Group):
+    """A group whose own options are the main job."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands:
+            raise click.UsageError(
+                f"There is no command {args[0]!r}: commands are {', '.join(self.commands)}; sound is named with "
+                "--input and --output.",
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Doors,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage, 130 Ctrl+C.",
+)
+@click.option("--input", "source", metavar="SRC", help="mic, a device (name, part of it, index), a file, or - (stdin).")
+@click.option("--output", "target", metavar="DST", help="speakers, a device, a file, - (stdout), or none.")
+@click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
+@click.option("--attenuation-limit", type=click.FloatRange(min=0), metavar="DB", help="Take away at most so many dB.")
+@click.option("--bypass", is_flag=True, help="Pass the sound on as it is, with the same latency.")
+@click.option("--latency", type=_Latency(), default="low", show_default=True, help="Of the sound devices; MS for each.")
+@click.option("--duration", type=_Seconds(), metavar="S", help="Stop after so many seconds of sound.")
+@click.option("--force", is_flag=True, help="Replace an output file that exists.")
+@click.option("--stats", metavar="FILE.json|-", help="Write counters, load and latency as JSON at the end.")
+@click.option(
+    "--raw-rate",
+    type=click.IntRange(LOWEST_RATE, HIGHEST_RATE),
+    metavar="HZ",
+    help="Pipes carry samples without a header, at this rate; else WAV.",
+)
+@click.option("--raw-format", type=click.Choice(["s16le", "f32le"]), help="Of such samples.  [default: s16le]")
+@click.option("--raw-channels", type=click.IntRange(1, 64), metavar="N", help="Interleaved.  [default: 1]")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-v", "--verbose", count=True, help="Print more; -vv: tracebacks too.")
+@click.version_option(__version__, message="rtdenoise %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, quiet: bool, verbose: int, **options: Any) -> None:
+    """Take the noise out of speech, live or in files, 16 ms behind the input.
+
+    \b
+    rtdenoise --input mic --output speakers
+    rtdenoise --input noisy.wav --output clean.wav
+    parec --format=s16le --rate=16000 --channels=1 | rtdenoise --input - --raw-rate 16000 --output - | ...
+    """  # noqa: D301 - click's mark for lines to leave alone
+    reporter: Reporter = ctx.obj
+    reporter.verbosity = -1 if quiet else verbose
+    if ctx.invoked_subcommand is not None:
+        given = [
+            parameter.opts[0]
+            for parameter in ctx.command.params
+            if parameter.name in options and ctx.get_parameter_source(parameter.name) != _DEFAULT
+        ]
+        if given:
+            raise click.UsageError(f"{', '.join(given)} does not go with {ctx.invoked_subcommand!r}.")
+        return
+    if options["source"] is None and options["target"] is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(USAGE)
+    for name in ("source", "target"):
+        if options[name] is None:
+            option, usual = ("--input", "mic") if name == "source" else ("--output", "speakers")
+            raise click.UsageError(f"{option} is missing; for example {option} {usual}.")
+    from .job import Job, run
+
+    run(Job.from_options(**options), reporter)
+
+
+_DEFAULT = click.core.ParameterSource.DEFAULT
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def devices(as_json: bool) -> None:
+    """List sound devices."""
+    from . import listings
+
+    click.echo(listings.devices(as_json))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def models(as_json: bool) -> None:
+    """List the models that come with the package."""
+    from . import listings
+
+    click.echo(listings.models(as_json))
+
+
+@cli.command()
+@click.option("--seconds", type=_Seconds(), metavar="S", help="Play only so much.  [default: all of it]")
+@click.option("--output-dir", metavar="DIR", default="demo-output", show_default=True, help="Where the results go.")
+@click.option("--no-play", is_flag=True, help="Use a simulated sound device although there are loudspeakers.")
+@click.pass_obj
+def demo(reporter: Reporter, seconds: float | None, output_dir: str, no_play: bool) -> None:
+    """Denoise a sample in real time, and show what came of it."""
+    from .demo import run_demo
+
+    run_demo(reporter, seconds=seconds, output_dir=output_dir, play=not no_play)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; whatever goes wrong is one line on standard error."""
+    reporter = Reporter()
+    code = FAILED
+    try:
+        code = _run(arguments, reporter)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:  # `rtdenoise devices | head -1`
+        sys.stdout = None  # type: ignore[assignment]
+        code = OK
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None, reporter: Reporter) -> int:
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup's wish is kept
+            signal.signal(number, signal.default_int_handler)
+    try:
+        code = cli.main(arguments, "rtdenoise", standalone_mode=False, obj=reporter)
+        return code if isinstance(code, int) else OK
+    except click.Abort:
+        return INTERRUPTED
+    except (click.UsageError, ParameterError) as error:
+        text = error.format_message() if isinstance(error, click.UsageError) else str(error)
+        reporter.error(f"{text.rstrip('.')} (see rtdenoise --help)", error)
+        return USAGE
+    except (RtdenoiseError, click.ClickException) as error:
+        reporter.error(str(error), error)
+        return FAILED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        hint = "" if reporter.verbosity >= 2 else "; run with -vv for the traceback"
+        reporter.error(f"unexpected {type(error).__name__}: {error}".split("\n")[0] + hint, error)
+        return FAILED
