@@ -1,0 +1,157 @@
+"""Sound devices by name. An index is accepted but never remembered: it shifts when something is plugged in."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import DeviceError
+
+Kind = Literal["input", "output"]
+
+#: The words for the default device of each kind.
+DEFAULT_NAMES: dict[str, Kind] = {"mic": "input", "speakers": "output"}
+
+#: Windows lists every device once per host API; the first of these that knows a name is meant.
+_HOST_API_ORDER = ("Windows WASAPI", "Core Audio", "ALSA", "JACK Audio Connection Kit", "Windows DirectSound", "MME")
+
+_LISTED_AT_MOST = 8
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One device as PortAudio lists it.
+
+    Attributes:
+        index: PortAudio's number, valid until the list changes.
+        name: what the host API calls it.
+        host_api: ``ALSA``, ``Core Audio``, ``Windows WASAPI``, ...
+        input_channels: 0 where it cannot record.
+        output_channels: 0 where it cannot play.
+        sample_rate: the device's default rate in Hz.
+        is_default_input: whether ``mic`` means this one.
+        is_default_output: whether ``speakers`` means this one.
+    """
+
+    index: int
+    name: str
+    host_api: str
+    input_channels: int
+    output_channels: int
+    sample_rate: int
+    is_default_input: bool = False
+    is_default_output: bool = False
+
+    def channels(self, kind: Kind) -> int:
+        """Channels for recording or playing."""
+        return self.input_channels if kind == "input" else self.output_channels
+
+    def is_default(self, kind: Kind) -> bool:
+        """Whether it is the default for recording or playing."""
+        return self.is_default_input if kind == "input" else self.is_default_output
+
+
+def portaudio() -> Any:
+    """The sounddevice module.
+
+    Raises:
+        DeviceError: the PortAudio library is not installed.
+    """
+    try:
+        import sounddevice
+    except OSError as error:
+        way_out = "install it (Debian, Ubuntu: sudo apt install libportaudio2; Fedora: sudo dnf install portaudio)"
+        if not sys.platform.startswith("linux"):
+            way_out = "reinstall the Python package sounddevice, which brings it"
+        raise DeviceError(f"live sound needs the PortAudio library, which is not there ({error}): {way_out}") from None
+    return sounddevice
+
+
+def list_devices() -> list[DeviceInfo]:
+    """All devices, in PortAudio's order; an empty list where there is no sound server and no hardware.
+
+    Raises:
+        DeviceError: the PortAudio library is not installed or does not start.
+    """
+    sounddevice = portaudio()
+    try:
+        host_apis, devices = sounddevice.query_hostapis(), sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        raise DeviceError(f"the sound system cannot be asked for its devices ({error}); is it running?") from None
+    defaults = {kind: _default_index(host_apis, kind) for kind in DEFAULT_NAMES.values()}
+    return [
+        DeviceInfo(
+            index=index,
+            name=device["name"],
+            host_api=host_apis[device["hostapi"]]["name"],
+            input_channels=device["max_input_channels"],
+            output_channels=device["max_output_channels"],
+            sample_rate=round(device["default_samplerate"]),
+            is_default_input=index == defaults["input"],
+            is_default_output=index == defaults["output"],
+        )
+        for index, device in enumerate(devices)
+    ]
+
+
+def find_device(name_or_index: str | int, kind: Kind, devices: list[DeviceInfo] | None = None) -> DeviceInfo:
+    """The device that is meant: ``mic``, ``speakers``, an exact name, a part of one name only, or an index.
+
+    Args:
+        name_or_index: upper and lower case are one. A number, also as text, is an index unless a device is called so.
+        kind: ``"input"`` or ``"output"``; devices that cannot do it are never meant.
+        devices: what to search, by default `list_devices`.
+
+    Raises:
+        DeviceError: nothing or more than one thing is meant, or there is no device at all. The message lists what
+            there is, closest first.
+    """
+    usable = [device for device in (list_devices() if devices is None else devices) if device.channels(kind)]
+    if not usable:
+        raise DeviceError(
+            f"there is no sound device for {kind}: start the sound server (PipeWire, PulseAudio) or plug a device in; "
+            "files, pipes and `rtdenoise demo` work without one"
+        )
+    wanted = str(name_or_index).strip().lower()
+    if DEFAULT_NAMES.get(wanted) == kind:
+        chosen = next((device for device in usable if device.is_default(kind)), None)
+        if chosen is None:
+            raise DeviceError(f"the system has no default {kind} device; {_name_one_of(usable)}")
+        return chosen
+    by_index = [device for device in usable if str(device.index) == wanted]
+    exact = [device for device in usable if device.name.lower() == wanted]
+    part = [device for device in usable if wanted in device.name.lower()] if wanted and not wanted.isdigit() else []
+    matches = _of_best_host_api(exact or by_index or part)
+    if not matches:
+        usable.sort(key=lambda device: -_closeness(wanted, device.name.lower()))
+        raise DeviceError(f"no {kind} device is called {str(name_or_index)!r}; {_name_one_of(usable)}")
+    if len(matches) > 1:
+        raise DeviceError(f"{str(name_or_index)!r} could be {len(matches)} {kind} devices; {_name_one_of(matches)}")
+    return matches[0]
+
+
+def _default_index(host_apis: Any, kind: Kind) -> int:
+    ranked = sorted(host_apis, key=lambda host_api: _rank(host_api["name"]))
+    return next((api[f"default_{kind}_device"] for api in ranked if api[f"default_{kind}_device"] >= 0), -1)
+
+
+def _rank(host_api: str) -> int:
+    return _HOST_API_ORDER.index(host_api) if host_api in _HOST_API_ORDER else len(_HOST_API_ORDER)
+
+
+def _of_best_host_api(devices: list[DeviceInfo]) -> list[DeviceInfo]:
+    best = min((_rank(device.host_api) for device in devices), default=0)
+    return [device for device in devices if _rank(device.host_api) == best]
+
+
+def _closeness(wanted: str, name: str) -> float:
+    """From 0 to 1: likeness to the whole name or to the word of it that is most alike."""
+    return max(difflib.SequenceMatcher(None, wanted, part).ratio() for part in [name, *name.split()])
+
+
+def _name_one_of(devices: list[DeviceInfo]) -> str:
+    names = ", ".join(f"{device.name!r} (index {device.index})" for device in devices[:_LISTED_AT_MOST])
+    more = f" and {len(devices) - _LISTED_AT_MOST} more" if len(devices) > _LISTED_AT_MOST else ""
+    return f"there is {names}{more}; see `rtdenoise devices`"
