@@ -98,7 +98,7 @@ def cli(ctx: click.Context, quiet: bool, verbose: int, **options: Any) -> None:
     rtdenoise --input mic --output speakers
     rtdenoise --input noisy.wav --output clean.wav
     parec --format=s16le --rate=16000 --channels=1 | rtdenoise --input - --raw-rate 16000 --output - | ...
-    """  # noqa: D301 - click's mark for lines to leave alone
+    """
     reporter: Reporter = ctx.obj
     reporter.verbosity = -1 if quiet else verbose
     if ctx.invoked_subcommand is not None:

@@ -24,11 +24,11 @@ Float32 = NDArray[np.float32]
 _FOREIGN = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3", b"FORM": "AIFF", b"caff": "CAF"}
 
 
-def standard_stream(descriptor: int) -> io.FileIO:
-    """Standard input (0) or output (1) as an unbuffered byte stream that waits, whatever its other users set."""
+def unbuffered(descriptor: int, mode: str) -> io.FileIO:
+    """A descriptor as an unbuffered byte stream (``"rb"`` or ``"wb"``) that waits, whatever its other users set."""
     with contextlib.suppress(OSError, AttributeError):
         os.set_blocking(descriptor, True)
-    return io.FileIO(descriptor, "wb" if descriptor else "rb", closefd=False)
+    return io.FileIO(descriptor, mode, closefd=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class PipeReader:
         try:
             return self._stream.read(count) or b""
         except OSError as error:
-            raise AudioFileError(f"{self._name} cannot be read: {error.strerror}; pipe something into it") from None
+            raise AudioFileError(f"{self._name} cannot be read: {error.strerror or error}; pipe something into it") from None
 
     def _read_exactly(self, count: int) -> bytes:
         data, self._pending = self._pending[:count], self._pending[count:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 
@@ -39,7 +40,5 @@ class Reporter:
         return self.verbosity >= 0 and sys.stderr is not None and sys.stderr.isatty()
 
     def _print(self, text: str) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError):  # nobody may be listening any more
             print(text, file=sys.stderr, flush=True)
-        except (OSError, ValueError):  # nobody is listening any more
-            pass
