@@ -65,12 +65,12 @@ class TrainConfig:
     net: NetConfig = NetConfig()
     mix: MixConfig = field(default_factory=MixConfig)
     loss: LossConfig = LossConfig()
-    batch: int = 16
-    learning_rate: float = 1.5e-3
-    warm_up_steps: int = 150
+    batch: int = 8
+    learning_rate: float = 1e-3
+    warm_up_steps: int = 200
     weight_decay: float = 1e-3
     clip_norm: float = 5.0
-    ema_steps: float = 150.0  #: horizon of the exponential mean of the weights that is exported
+    ema_steps: float = 300.0  #: horizon of the exponential mean of the weights that is exported
     seed: int = 1
     mixers: int = 1  #: processes that mix
     lead: int = 12  #: batches they may be ahead

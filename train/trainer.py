@@ -21,6 +21,7 @@ from rtdenoise.config import STREAM_TRANSFORM
 from .config import TrainConfig
 from .data import DataError, find_audio
 from .losses import Transform, complex_product, denoising_loss
+from .metrics import si_sdr_db
 from .mixing import BatchStream, load_mixer
 from .model import StreamNet
 
@@ -92,16 +93,6 @@ def schedule(config: TrainConfig, step: int, done: float) -> float:
     """Learning rate: a linear warm-up, then a cosine to zero as ``done`` goes from 0 to 1."""
     warm = min(1.0, (step + 1) / config.warm_up_steps)
     return config.learning_rate * warm * max(0.5 * (1 + np.cos(np.pi * min(done, 1.0))), 1e-3)
-
-
-def si_sdr_db(estimate: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Scale-invariant SDR in dB over the last axis (Le Roux et al. 2019, equation 3)."""
-    target = target - target.mean(-1, keepdims=True)
-    estimate = estimate - estimate.mean(-1, keepdims=True)
-    scale = (estimate * target).sum(-1, keepdims=True) / ((target**2).sum(-1, keepdims=True) + 1e-12)
-    wanted = scale * target
-    error = ((estimate - wanted) ** 2).sum(-1) + 1e-12
-    return 10 * np.log10((wanted**2).sum(-1) / error + 1e-12)
 
 
 class Validation:

@@ -1,0 +1,105 @@
+"""``python -m train.export``: a checkpoint's mean weights as a one-hop ONNX graph that describes itself."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+
+LICENCE = "MIT for the weights; see MODEL_CARD.md for the recordings' own licences"
+TRAINING_DATA = (
+    "LibriSpeech, Picovoice, pvwake, MSC Malayalam, Mycroft Precise, Arabic commands, Kathleen/Nathalie/Kerstin, LJSpeech, "
+    "VCTK, Asterisk prompts, GCompris, audiocmn; noise from Moodist, noisekun, Blanket, ESC-10, OpSound music, Speech Commands"
+)
+TRAINING_DATA_LICENCE = "CC BY 4.0, CC BY 3.0, CC BY-SA 3.0/4.0, CC0, Apache-2.0, public domain, Pixabay"
+
+
+def one_hop_graph(net):
+    """``net`` as an ONNX model of one hop: ``frame`` and ``state_*`` in, ``mask`` and ``next_state_*`` out."""
+    import tensorflow as tf
+    import tf2onnx
+
+    names = [f"state_{i}" for i in range(len(net.state_shapes()))]
+    signature = [tf.TensorSpec((1, net.n_bins, 2), tf.float32, name="frame")]
+    signature += [
+        tf.TensorSpec((1, *shape), tf.float32, name=name) for name, shape in zip(names, net.state_shapes(), strict=True)
+    ]
+
+    @tf.function(input_signature=signature)
+    def step(frame, *states):
+        mask, *next_states = net([frame[:, None], *states], training=False)
+        return {"mask": mask[:, 0], **{f"next_{n}": s for n, s in zip(names, next_states, strict=True)}}
+
+    model, _ = tf2onnx.convert.from_function(step, signature, opset=17)
+    return model
+
+
+def count_macs(model) -> int:
+    """Multiply-accumulates of one call: convolutions and matrix products."""
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {t.name: list(t.dims) for t in inferred.initializer}
+    for value in [*inferred.input, *inferred.output, *inferred.value_info]:
+        shapes[value.name] = [d.dim_value for d in value.type.tensor_type.shape.dim]
+    macs = 0
+    for node in inferred.node:
+        if node.op_type == "Conv":
+            macs += math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+        elif node.op_type in ("MatMul", "Gemm"):
+            macs += math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    return macs
+
+
+def export(checkpoint: Path, out: Path, version: str) -> None:
+    """Write the checkpoint's mean weights to ``out``.
+
+    Raises:
+        TrainingError: ``checkpoint`` is none.
+    """
+    import onnx
+
+    from rtdenoise.config import STREAM_TRANSFORM
+
+    from .trainer import build_net, load_weights
+
+    config, weights = load_weights(checkpoint)
+    net = build_net(config)
+    net.set_weights(weights)
+    model = one_hop_graph(net)
+    facts = {
+        "rtdenoise_format": "1", "name": "stream", "version": version, "sample_rate": STREAM_TRANSFORM.sample_rate,
+        "window_length": STREAM_TRANSFORM.window_length, "hop_length": STREAM_TRANSFORM.hop_length,
+        "n_bins": STREAM_TRANSFORM.n_bins, "training_data": TRAINING_DATA, "training_data_licence": TRAINING_DATA_LICENCE,
+        "weights_licence": LICENCE, "parameters": net.count_params(), "macs_per_hop": count_macs(model),
+    }  # fmt: skip
+    onnx.helper.set_model_props(model, {k: str(v) for k, v in facts.items()})
+    onnx.checker.check_model(model, full_check=True)
+    partial = out.with_name(out.name + ".partial")
+    onnx.save(model, partial)
+    os.replace(partial, out)
+    print(f"{out}: {net.count_params()} parameters, {facts['macs_per_hop']} multiply-accumulates a hop")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from a command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "rtdenoise" / "weights" / "stream.onnx")
+    parser.add_argument("--version", default="1", help="of the weights; the file's metadata and the start line carry it")
+    given = parser.parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from .trainer import TrainingError
+
+    try:
+        export(given.checkpoint, given.out, given.version)
+    except TrainingError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
