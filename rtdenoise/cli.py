@@ -18,35 +18,34 @@ from .reporter import Reporter
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-class _Latency(click.ParamType):
-    name = "latency"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "[low|high|MS]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | float:
-        if value in ("low", "high"):
-            return str(value)
-        try:
-            milliseconds = float(value)
-        except ValueError:
-            milliseconds = math.nan
-        if not 1 <= milliseconds <= 2000:
-            self.fail(f"{value!r} is neither low, high, nor milliseconds from 1 to 2000.", param, ctx)
-        return milliseconds
+def _latency(value: str) -> str | float:
+    if value in ("low", "high"):
+        return value
+    milliseconds = _number(value)
+    if not 1 <= milliseconds <= 2000:
+        raise click.BadParameter(f"{value!r} is neither low, high, nor milliseconds from 1 to 2000.")
+    return milliseconds
 
 
-class _Seconds(click.ParamType):
-    name = "seconds"
+def _seconds(value: str) -> float:
+    seconds = _number(value)
+    if not 0 < seconds < math.inf:
+        raise click.BadParameter(f"{value!r} is not a number of seconds above 0.")
+    return seconds
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not (0 < seconds < math.inf):
-            self.fail(f"{value!r} is not a number of seconds above 0.", param, ctx)
-        return seconds
+
+def _decibels(value: str) -> float:
+    decibels = _number(value)
+    if not 0 <= decibels < math.inf:
+        raise click.BadParameter(f"{value!r} is not a number of decibels from 0 up.")
+    return decibels
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 class _Doors(click.Group):
@@ -73,10 +72,17 @@ class _Doors(click.Group):
 @click.option("--input", "source", metavar="SRC", help="mic, a device (name, part of it, index), a file, or - (stdin).")
 @click.option("--output", "target", metavar="DST", help="speakers, a device, a file, - (stdout), or none.")
 @click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
-@click.option("--attenuation-limit", type=click.FloatRange(min=0), metavar="DB", help="Take away at most so many dB.")
+@click.option("--attenuation-limit", type=_decibels, metavar="DB", help="Take away at most so many dB.")
 @click.option("--bypass", is_flag=True, help="Pass the sound on as it is, with the same latency.")
-@click.option("--latency", type=_Latency(), default="low", show_default=True, help="Of the sound devices; MS for each.")
-@click.option("--duration", type=_Seconds(), metavar="S", help="Stop after so many seconds of sound.")
+@click.option(
+    "--latency",
+    type=_latency,
+    metavar="low|high|MS",
+    default="low",
+    show_default=True,
+    help="Of the sound devices; MS for each.",
+)
+@click.option("--duration", type=_seconds, metavar="S", help="Stop after so many seconds of sound.")
 @click.option("--force", is_flag=True, help="Replace an output file that exists.")
 @click.option("--stats", metavar="FILE.json|-", help="Write counters, load and latency as JSON at the end.")
 @click.option(
@@ -91,7 +97,7 @@ class _Doors(click.Group):
 @click.option("-v", "--verbose", count=True, help="Print more; -vv: tracebacks too.")
 @click.version_option(__version__, message="rtdenoise %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, quiet: bool, verbose: int, **options: Any) -> None:
+def cli(ctx: click.Context, /, quiet: bool, verbose: int, **options: Any) -> None:
     """Take the noise out of speech, live or in files, 16 ms behind the input.
 
     \b
@@ -144,7 +150,7 @@ def models(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--seconds", type=_Seconds(), metavar="S", help="Play only so much.  [default: all of it]")
+@click.option("--seconds", type=_seconds, metavar="S", help="Play only so much.  [default: all of it]")
 @click.option("--output-dir", metavar="DIR", default="demo-output", show_default=True, help="Where the results go.")
 @click.option("--no-play", is_flag=True, help="Use a simulated sound device although there are loudspeakers.")
 @click.pass_obj
@@ -161,11 +167,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     code = FAILED
     try:
         code = _run(arguments, reporter)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:  # `rtdenoise devices | head -1`
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = OK
     sys.exit(code)
 

@@ -17,6 +17,7 @@ from .engine import Denoiser
 from .files import Reader, Writer
 from .model import Model
 from .stats import Stats
+from .stft import sanitise
 
 Float32 = NDArray[np.float32]
 
@@ -79,7 +80,9 @@ def convert(
                 hops = (stats.samples_in + len(block)) // hop_length - stats.samples_in // hop_length
                 stats.record_hops(hops, time.perf_counter() - begun)
                 stats.samples_in += len(block)
-                stats.input_level.update(np.ascontiguousarray(block[:, 0]))
+                heard = np.empty(len(block), np.float32)
+                sanitise(np.ascontiguousarray(block[:, 0]), heard)
+                stats.input_level.update(heard)
                 deliver(ready)
                 progress(stats.samples_in / rate)
         except KeyboardInterrupt:

@@ -1,13 +1,22 @@
-"""What `--input` and `--output` name: a device, a file, a pipe, or nothing."""
+"""What `--input` and `--output` name, a device, a file, a pipe or nothing, and how it is opened."""
 
 from __future__ import annotations
 
 import os
+import re
+import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ParameterError
+from .errors import AudioFileError, ParameterError
+from .files import Discard, FileReader, FileWriter, Reader, Writer
+from .pcm import RAW_FORMATS, S16LE, SUBTYPES
+from .pipes import PipeReader, PipeWriter, RawFormat, unbuffered
 from .suffixes import FORMAT_BY_SUFFIX
+
+#: One word and a short suffix, such as talk.m4a; what sound servers call their devices has longer ones.
+_FILE_NAME = re.compile(r"[^\s:]+\.[A-Za-z][A-Za-z0-9]{1,3}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,81 @@ def _parse(text: str, default_device: str) -> Endpoint:
         raise ParameterError(f"an empty name is no input or output; take {default_device}, a device, a file, or -")
     if text == default_device:
         return Endpoint("device", text)
+    looks_like_a_file = Path(text).suffix.lower() in FORMAT_BY_SUFFIX or _FILE_NAME.fullmatch(text)
     separators = [separator for separator in (os.sep, os.altsep) if separator]
-    if Path(text).suffix.lower() in FORMAT_BY_SUFFIX or any(s in text for s in separators) or os.path.exists(text):
+    if looks_like_a_file or any(separator in text for separator in separators) or os.path.exists(text):
         return Endpoint("file", text)
     return Endpoint("device", text)
+
+
+def is_pipe(source: Endpoint) -> bool:
+    """Whether samples stream out of it: standard input, or a named pipe as the shell's ``<(...)`` makes them."""
+    if source.kind == "file":
+        path = Path(source.name)
+        return path.exists() and stat.S_ISFIFO(path.stat().st_mode)
+    return source.kind == "pipe"
+
+
+def open_source(source: Endpoint, raw: RawFormat | None) -> Reader:
+    """Open a file or pipe. Raises AudioFileError; see `files.FileReader` and `pipes.PipeReader`."""
+    if source.kind == "pipe":
+        if sys.stdin is None:  # started with <&-: the descriptor may be anything by now
+            raise AudioFileError("standard input is closed; pipe or redirect something into it")
+        return PipeReader(unbuffered(0, "rb"), raw)
+    if is_pipe(source):
+        return PipeReader(open(source.name, "rb", buffering=0), raw, source.name)
+    return FileReader(source.name)
+
+
+def open_target(
+    target: Endpoint,
+    sample_rate: int,
+    channels: int,
+    *,
+    source: Reader | None,
+    frames: int | None = None,
+    raw_format: str | None = None,
+    is_raw: bool = False,
+    force: bool = False,
+) -> Writer:
+    """Open a file or pipe, or nothing.
+
+    Args:
+        target: what to open; no device.
+        sample_rate: in Hz.
+        channels: how many.
+        source: what the samples come from, if no device: its encoding is kept, and a pipe behind a pipe is of its kind.
+        frames: how many samples will be written, if known.
+        raw_format: for a pipe without a header, ``s16le`` or ``f32le``.
+        is_raw: whether a pipe that has no pipe before it goes without a header.
+        force: replace an existing file.
+
+    Raises:
+        ParameterError, AudioFileError: see `files.FileWriter` and `pipes.PipeWriter`.
+    """
+    if target.kind == "none":
+        return Discard(sample_rate, channels)
+    if target.kind == "file":
+        like = None if source is None else source.subtype
+        return FileWriter(target.name, sample_rate, channels, like=like, force=force)
+    if sys.stdout is None:
+        raise AudioFileError("standard output is closed; pipe or redirect it somewhere")
+    if isinstance(source, PipeReader):
+        encoding, is_wav = source.encoding, source.is_wav
+    else:
+        encodings = {subtype: encoding for encoding, subtype in SUBTYPES.items()}
+        encoding = encodings.get(source.subtype, S16LE) if source else S16LE
+        is_wav = not is_raw
+        if is_raw:
+            encoding = RAW_FORMATS[raw_format or "s16le"]
+    return PipeWriter(unbuffered(1, "wb"), encoding, sample_rate, channels, is_wav=is_wav, frames=frames)
+
+
+def check_raw_output(reader: Reader, raw_rate: int | None, raw_channels: int | None) -> None:
+    """Raise ParameterError where the options promise samples without a header another shape than they will have."""
+    for option, said, true in (
+        ("--raw-rate", raw_rate, reader.sample_rate),
+        ("--raw-channels", raw_channels, reader.channels),
+    ):
+        if said not in (None, true):
+            raise ParameterError(f"{option} {said}: the input has {true}, and the output is as the input; leave it out")

@@ -40,16 +40,26 @@ _NEXT_BEST = {
     "DOUBLE": ("FLOAT", "PCM_24"),
 }
 
+_SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM: the operating system refused
+
 #: Subtypes that are carried over; the rest, ADPCM and MP3 and such, become what is usual for the new format.
 _KEPT = {*_PCM_BITS, "FLOAT", "DOUBLE", "ULAW", "ALAW", "OPUS"}
 
 
 class Reader(Protocol):
-    """A source of samples; ``frames`` is None where nobody knows how many will come."""
+    """A source of samples.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: how many.
+        frames: samples of each channel that will come, or None where nobody knows.
+        subtype: libsndfile's name for how they are stored, such as ``PCM_16``.
+    """
 
     sample_rate: int
     channels: int
     frames: int | None
+    subtype: str
 
     def read(self, n: int) -> Float32:
         """Up to ``n`` samples of each channel, float32 of shape ``(k, channels)``; ``k == 0`` only at the end."""
@@ -181,8 +191,11 @@ class FileWriter:
             self._file = soundfile.SoundFile(
                 self._temporary, "w", sample_rate, channels, format=audio_format, subtype=self.subtype
             )
-        except soundfile.SoundFileError:
+        except soundfile.SoundFileError as error:
             self._temporary.unlink()
+            if getattr(error, "code", None) == _SYSTEM_ERROR:
+                with self._explained():
+                    raise
             raise AudioFileError(
                 f"{path}: {audio_format} with {self.subtype} cannot hold {channels} channels at {sample_rate} Hz; "
                 "take .wav or .flac"
@@ -233,6 +246,22 @@ class FileWriter:
             raise AudioFileError(
                 f"{self.path} could not be written ({reason}): make room or choose another folder; no file was left"
             ) from None
+
+
+class Discard:
+    """The `Writer` behind ``--output none``."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.sample_rate, self.channels = sample_rate, channels
+
+    def write(self, samples: Float32) -> None:
+        """Forget the samples."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def abort(self) -> None:
+        """Nothing is held."""
 
 
 def check_output(path: Path, *, force: bool) -> None:

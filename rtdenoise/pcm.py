@@ -33,6 +33,9 @@ S16LE = Encoding("s", 16)
 F32LE = Encoding("f", 32)
 U8, S24LE, S32LE, F64LE = Encoding("u", 8), Encoding("s", 24), Encoding("s", 32), Encoding("f", 64)
 
+#: libsndfile's names for them.
+SUBTYPES = {U8: "PCM_U8", S16LE: "PCM_16", S24LE: "PCM_24", S32LE: "PCM_32", F32LE: "FLOAT", F64LE: "DOUBLE"}
+
 #: What ``--raw-format`` accepts.
 RAW_FORMATS = {encoding.name: encoding for encoding in (S16LE, F32LE)}
 
@@ -53,7 +56,8 @@ def encode(samples: NDArray[np.float32], encoding: Encoding) -> bytes:
         return samples.astype(f"<f{encoding.width}").tobytes()
     integers = quantise(samples, encoding.bits)
     if encoding.kind == "u":
-        return (integers + 2 ** (encoding.bits - 1)).astype(np.uint8).tobytes()
+        integers += 2 ** (encoding.bits - 1)
+        return integers.astype(np.uint8).tobytes()
     if encoding.bits == 24:
         return np.ascontiguousarray(integers.astype("<i4")[..., None].view(np.uint8)[..., :3]).tobytes()
     return integers.astype(f"<i{encoding.width}").tobytes()
@@ -64,9 +68,11 @@ def decode(data: bytes, encoding: Encoding) -> NDArray[np.float32]:
     if encoding.kind == "f":
         return np.frombuffer(data, f"<f{encoding.width}").astype(np.float32)
     if encoding.kind == "u":
-        return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
-    if encoding.bits == 24:
+        samples = np.frombuffer(data, np.uint8) / 128 - 1
+    elif encoding.bits == 24:
         padded = np.zeros((len(data) // 3, 4), np.uint8)
         padded[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        return (padded.view("<i4")[:, 0] / 2.0**31).astype(np.float32)
-    return (np.frombuffer(data, f"<i{encoding.width}") / 2.0 ** (encoding.bits - 1)).astype(np.float32)
+        samples = padded.view("<i4")[:, 0] / 2.0**31
+    else:
+        samples = np.frombuffer(data, f"<i{encoding.width}") / 2.0 ** (encoding.bits - 1)
+    return samples.astype(np.float32)

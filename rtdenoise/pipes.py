@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import AudioFileError
 from .files import check_rate
-from .pcm import S16LE, Encoding, decode, encode
+from .pcm import S16LE, SUBTYPES, Encoding, decode, encode
 from .wav_header import WavHeader, build_header, read_header
 
 Float32 = NDArray[np.float32]
@@ -78,6 +78,7 @@ class PipeReader:
         if header.frames == 0 or not self._pending:
             raise AudioFileError(f"{name} has a WAV header but no samples behind it; nothing can be denoised")
         self.encoding, self.sample_rate = header.encoding, header.sample_rate
+        self.subtype = SUBTYPES[header.encoding]
         self.channels, self.frames = header.channels, header.frames
         self._frame_bytes = header.encoding.width * header.channels
         self._bytes_left = None if header.frames is None else header.frames * self._frame_bytes
@@ -122,7 +123,8 @@ class PipeReader:
         try:
             return self._stream.read(count) or b""
         except OSError as error:
-            raise AudioFileError(f"{self._name} cannot be read: {error.strerror or error}; pipe something into it") from None
+            reason = error.strerror or error
+            raise AudioFileError(f"{self._name} cannot be read: {reason}; pipe something into it") from None
 
     def _read_exactly(self, count: int) -> bytes:
         data, self._pending = self._pending[:count], self._pending[count:]

@@ -58,7 +58,8 @@ def colour(level: NDArray[np.float64]) -> NDArray[np.uint8]:
     value = np.zeros((*level.shape[:-1], 3))
     for coefficients in _COLOURS[::-1]:  # Horner
         value = value * level + coefficients
-    return np.rint(255 * np.clip(value, 0, 1)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(255 * np.clip(value, 0, 1)).astype(np.uint8)
+    return pixels
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
@@ -95,12 +96,12 @@ def draw_before_after(before: Float32, after: Float32, sample_rate: int) -> byte
     panels = [colour((level_db(x, sample_rate) - _TOP_DB) / _RANGE_DB + 1) for x in (before, after)]
     height, width = panels[0].shape[0], max(panel.shape[1] for panel in panels)
     head = 8 * _LETTER_SCALE + 6
-    paper = np.full((2 * (head + height + 2) + 2 * _MARGIN, width + 2 + 2 * _MARGIN, 3), _PAPER, np.uint8)
+    paper = np.full((2 * (head + height + 2) + 3 * _MARGIN, width + 2 + 2 * _MARGIN, 3), _PAPER, np.uint8)
     top = _MARGIN
     for word, panel in zip(("before", "after"), panels, strict=True):
         _write_word(paper, word, top, _MARGIN)
         top += head
         paper[top : top + height + 2, _MARGIN : _MARGIN + width + 2] = _INK  # the frame
         paper[top + 1 : top + 1 + height, _MARGIN + 1 : _MARGIN + 1 + panel.shape[1]] = panel
-        top += height + 2
+        top += height + 2 + _MARGIN
     return png(paper)

@@ -1,0 +1,247 @@
+"""The main job of the command line: open both ends, run what is between, say what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from . import __version__
+from .endpoints import (
+    Endpoint,
+    check_raw_output,
+    is_pipe,
+    open_source,
+    open_target,
+    parse_source,
+    parse_target,
+)
+from .errors import AudioFileError, ParameterError
+from .files import Reader, check_different, check_output
+from .pcm import RAW_FORMATS
+from .pipes import RawFormat
+from .reporter import Reporter
+from .stats import Stats
+
+_LONG_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for, already checked for contradictions."""
+
+    source: Endpoint
+    target: Endpoint
+    model: str
+    attenuation_limit_db: float | None
+    bypass: bool
+    latency: str | float
+    duration_seconds: float | None
+    force: bool
+    stats: str | None
+    raw_rate: int | None
+    raw_format: str | None
+    raw_channels: int | None
+
+    @classmethod
+    def from_options(
+        cls, source: str, target: str, duration: float | None, attenuation_limit: float | None, **options: Any
+    ) -> Job:
+        """From the command line's options.
+
+        Raises:
+            ParameterError: they contradict each other.
+        """
+        job = cls(
+            parse_source(source),
+            parse_target(target),
+            duration_seconds=duration,
+            attenuation_limit_db=attenuation_limit,
+            **options,
+        )
+        job._check()
+        return job
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a sound device takes part."""
+        return "device" in (self.source.kind, self.target.kind)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether anything was said about samples without a header."""
+        return any(said is not None for said in (self.raw_rate, self.raw_format, self.raw_channels))
+
+    @property
+    def raw(self) -> RawFormat | None:
+        """The format of samples without a header, if it is known."""
+        if self.raw_rate is None:
+            return None
+        return RawFormat(self.raw_rate, RAW_FORMATS[self.raw_format or "s16le"], self.raw_channels or 1)
+
+    def _check(self) -> None:
+        source_is_pipe, target_is_pipe = is_pipe(self.source), self.target.kind == "pipe"
+        if self.is_raw and not (source_is_pipe or target_is_pipe):
+            raise ParameterError("--raw-rate, --raw-format and --raw-channels are for pipes; leave them out or take -")
+        if self.source.kind == "pipe" and _is_terminal(sys.stdin):
+            raise ParameterError(
+                "--input - reads from a pipe, and this is a terminal; pipe or redirect something into it"
+            )
+        if target_is_pipe and _is_terminal(sys.stdout):
+            raise ParameterError("--output - writes sound, and this is a terminal; pipe or redirect it somewhere")
+        if self.stats == "-" and target_is_pipe:
+            raise ParameterError("--stats - and --output - would mix on standard output; write --stats FILE.json")
+        if self.stats not in (None, "-"):
+            path = Path(str(self.stats))
+            if path.suffix.lower() != ".json":
+                raise ParameterError(f"--stats {path}: that is no name for JSON; take FILE.json, or - for stdout")
+            if not path.parent.is_dir():
+                raise ParameterError(f"--stats {path}: there is no folder {path.parent}; make it first")
+        if self.target.kind == "file":
+            if self.source.kind == "file":
+                check_different(self.source.name, self.target.name)
+            check_output(Path(self.target.name), force=self.force)
+
+
+def run(job: Job, reporter: Reporter) -> None:
+    """Do the job; returns at its end, or when the program behind an output pipe has gone.
+
+    Raises:
+        RtdenoiseError: anything that the user can mend.
+        KeyboardInterrupt: Ctrl+C; what was counted has been reported.
+    """
+    if job.is_live:
+        from .live_job import run_live
+
+        run_live(job, reporter)
+    else:
+        _run_offline(job, reporter)
+
+
+def _run_offline(job: Job, reporter: Reporter) -> None:
+    from .convert import convert
+    from .engine import Denoiser
+
+    reader = open_source(job.source, job.raw)
+    with contextlib.closing(reader):
+        if job.is_raw and not is_pipe(job.source):
+            check_raw_output(reader, job.raw_rate, job.raw_channels)
+        first = Denoiser(reader.sample_rate, job.model, job.attenuation_limit_db)
+        frames = reader.frames
+        if frames is not None and job.duration_seconds is not None:
+            frames = min(frames, max(1, round(job.duration_seconds * reader.sample_rate)))
+        writer = open_target(
+            job.target,
+            reader.sample_rate,
+            reader.channels,
+            source=reader,
+            frames=frames,
+            raw_format=job.raw_format,
+            is_raw=job.is_raw,
+            force=job.force,
+        )
+        reporter.say(
+            f"rtdenoise: {job.source} -> {job.target}, {_shape(reader)}, model {first.model.name} "
+            f"{first.model.version}, latency {first.latency_seconds * 1e3:g} ms (engine; cut off again)"
+        )
+        stats = Stats(reader.sample_rate, first.hop_length / reader.sample_rate)
+        begun = time.perf_counter()
+        outcome, interruption = "done", None
+        try:
+            with _progress(reporter, frames and frames / reader.sample_rate) as progress:
+                convert(
+                    reader,
+                    writer,
+                    model=first.model,
+                    attenuation_limit_db=job.attenuation_limit_db,
+                    bypass=job.bypass,
+                    duration_seconds=job.duration_seconds,
+                    stats=stats,
+                    progress=progress,
+                )
+        except KeyboardInterrupt as pressed:
+            interruption = pressed
+            outcome = "stopped" if reader.frames is None else "stopped before the end, nothing was kept"
+        except BrokenPipeError:  # head, or a player that was closed: they have what they wanted
+            outcome = "the program behind has gone"
+        elapsed = time.perf_counter() - begun
+        reporter.say(f"rtdenoise: {outcome}; {_summary(stats, elapsed)}")
+        write_stats(
+            job,
+            {
+                **describe(job, first.model.name, first.model.version, reader.sample_rate, reader.channels),
+                "latency_seconds": first.latency_seconds,
+                "latency_parts_ms": {"engine": round(first.latency_seconds * 1e3, 3)},
+                "seconds": round(elapsed, 3),
+                **stats.as_dict(),
+            },
+        )
+        if interruption:
+            raise interruption
+
+
+def _summary(stats: Stats, elapsed: float) -> str:
+    load = ", ".join(f"{name} {stats.load.percentile(percent):.1%}" for name, percent in (("p50", 50), ("p99", 99)))
+    return (
+        f"{stats.samples_in / stats.sample_rate:.1f} s of sound in {elapsed:.1f} s, {stats.hops} hops, "
+        f"load {load}, max {stats.load.maximum:.1%}"
+    )
+
+
+def describe(job: Job, model: str, version: str, sample_rate: int, channels: int) -> dict[str, Any]:
+    """What ``--stats`` says of a run apart from its counters."""
+    return {
+        "rtdenoise": __version__,
+        "source": str(job.source),
+        "sink": str(job.target),
+        "model": model,
+        "model_version": version,
+        "sample_rate": sample_rate,
+        "channels": channels,
+        "attenuation_limit_db": job.attenuation_limit_db,
+        "bypass": job.bypass,
+    }
+
+
+def write_stats(job: Job, report: dict[str, Any]) -> None:
+    """Write what ``--stats`` asked for, if it did. Raises AudioFileError where the file cannot be written."""
+    if job.stats is None:
+        return
+    text = json.dumps(report, indent=2)
+    if job.stats == "-":
+        print(text)
+        return
+    try:
+        Path(job.stats).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AudioFileError(f"--stats {job.stats} could not be written: {error.strerror}; choose another") from None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _shape(reader: Reader) -> str:
+    parts = [f"{reader.sample_rate} Hz", "mono" if reader.channels == 1 else f"{reader.channels} channels"]
+    if reader.frames is not None:
+        parts.append(f"{reader.frames / reader.sample_rate:.1f} s")
+    return ", ".join(parts)
+
+
+@contextlib.contextmanager
+def _progress(reporter: Reporter, total_seconds: float | None) -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal for a source that is long and knows it; else nothing."""
+    if not reporter.on_terminal or total_seconds is None or total_seconds < _LONG_SECONDS:
+        yield lambda seconds: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("denoising", total=total_seconds)
+        yield lambda seconds: bar.update(task, completed=seconds)
