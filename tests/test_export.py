@@ -37,7 +37,10 @@ def checkpoint(net, tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(checkpoint, tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "tiny.onnx"
-    assert export.main([str(checkpoint), "--out", str(file), "--version", "test"]) == 0
+    assert (
+        export.main([str(checkpoint), "--out", str(file), "--version", "test", "--training-data-licence", "CC BY 4.0"])
+        == 0
+    )
     return file
 
 

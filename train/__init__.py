@@ -1,0 +1,1 @@
+"""Training of the models that rtdenoise ships. Nothing here is needed to run them."""

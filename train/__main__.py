@@ -12,7 +12,9 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/ and valid/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/ and valid/"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, help="length of the whole run, earlier parts included")
@@ -30,9 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_weights(given.resume)[0] if given.resume else TrainConfig()
         changes = {k: v for k in ("batch", "seed") if (v := getattr(given, k)) is not None}
         config = dataclasses.replace(config, **changes)
-        train(
-            config, given.data, given.out, minutes=given.minutes, steps=given.steps, resume=given.resume, cache=given.cache
-        )  # fmt: skip
+        length = {"minutes": given.minutes, "steps": given.steps}
+        train(config, given.data, given.out, **length, resume=given.resume, cache=given.cache)
     except (DataError, TrainingError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 class NetConfig:
     """The shape of ``stream``."""
 
-    channels: tuple[int, ...] = (48, 64, 96)  #: of the encoder's levels; the first divides the bins by 4, the others by 2
+    channels: tuple[int, ...] = (
+        48,
+        64,
+        96,
+    )  #: of the encoder's levels; the first divides the bins by 4, the others by 2
     kernel: int = 3  #: bins that a convolution sees
     core_blocks: int = 2  #: pairs of one recurrent layer over time and one mixer over frequency
     mixer_hidden: int = 32  #: width of the mixer over frequency

@@ -22,7 +22,7 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Recordings of one kind. ``samples``: int16, all of them one after the other; ``bounds[i]:bounds[i + 1]`` is one."""
+    """Recordings of one kind: int16, one after the other; ``samples[bounds[i]:bounds[i + 1]]`` is one of them."""
 
     samples: NDArray[np.int16]
     bounds: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""``python -m train.evaluate``: what a model does to pairs of noisy and clean speech, through the product's own engine."""
+"""``python -m train.evaluate``: what a model does to pairs of noisy and clean speech, in the product's engine."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ def as_markdown(model: str, result: dict[str, dict[str, Row]]) -> str:
     lines = [f"`{model}`", "", "| pairs | | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
     for group, kinds in result.items():
         for kind, row in kinds.items():
-            figures = (f"{row[c]:.1f}" if c == "SI-SDR" else f"{row[c]:.3f}" if "STOI" in c else f"{row[c]:.2f}" for c in columns)
+            figures = (
+                f"{row[c]:.1f}" if c == "SI-SDR" else f"{row[c]:.3f}" if "STOI" in c else f"{row[c]:.2f}"
+                for c in columns
+            )
             lines.append(f"| {group} | {kind} | " + " | ".join(figures) + " |")
     return "\n".join(lines) + "\n"
 

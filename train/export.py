@@ -8,13 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-LICENCE = "MIT for the weights; see MODEL_CARD.md for the recordings' own licences"
-TRAINING_DATA = (
-    "LibriSpeech, Picovoice, pvwake, MSC Malayalam, Mycroft Precise, Arabic commands, Kathleen/Nathalie/Kerstin, LJSpeech, "
-    "VCTK, Asterisk prompts, GCompris, audiocmn; noise from Moodist, noisekun, Blanket, ESC-10, OpSound music, Speech Commands"
-)
-TRAINING_DATA_LICENCE = "CC BY 4.0, CC BY 3.0, CC BY-SA 3.0/4.0, CC0, Apache-2.0, public domain, Pixabay"
-
 
 def one_hop_graph(net):
     """``net`` as an ONNX model of one hop: ``frame`` and ``state_*`` in, ``mask`` and ``next_state_*`` out."""
@@ -53,8 +46,8 @@ def count_macs(model) -> int:
     return macs
 
 
-def export(checkpoint: Path, out: Path, version: str) -> None:
-    """Write the checkpoint's mean weights to ``out``.
+def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
+    """Write the checkpoint's mean weights to ``out``; ``about``: version, data and licences, for its metadata.
 
     Raises:
         TrainingError: ``checkpoint`` is none.
@@ -70,11 +63,15 @@ def export(checkpoint: Path, out: Path, version: str) -> None:
     net.set_weights(weights)
     model = one_hop_graph(net)
     facts = {
-        "rtdenoise_format": "1", "name": "stream", "version": version, "sample_rate": STREAM_TRANSFORM.sample_rate,
-        "window_length": STREAM_TRANSFORM.window_length, "hop_length": STREAM_TRANSFORM.hop_length,
-        "n_bins": STREAM_TRANSFORM.n_bins, "training_data": TRAINING_DATA, "training_data_licence": TRAINING_DATA_LICENCE,
-        "weights_licence": LICENCE, "parameters": net.count_params(), "macs_per_hop": count_macs(model),
-    }  # fmt: skip
+        "rtdenoise_format": 1,
+        "name": "stream",
+        "sample_rate": STREAM_TRANSFORM.sample_rate,
+        "window_length": STREAM_TRANSFORM.window_length,
+        "hop_length": STREAM_TRANSFORM.hop_length,
+        "n_bins": STREAM_TRANSFORM.n_bins,
+        "parameters": net.count_params(),
+        "macs_per_hop": count_macs(model),
+    } | about
     onnx.helper.set_model_props(model, {k: str(v) for k, v in facts.items()})
     onnx.checker.check_model(model, full_check=True)
     partial = out.with_name(out.name + ".partial")
@@ -87,14 +84,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "rtdenoise" / "weights" / "stream.onnx")
-    parser.add_argument("--version", default="1", help="of the weights; the file's metadata and the start line carry it")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent.parent / "rtdenoise" / "weights" / "stream.onnx"
+    )
+    parser.add_argument(
+        "--version", default="1", help="of the weights; the file's metadata and the start line carry it"
+    )
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from .trainer import TrainingError
 
     try:
-        export(given.checkpoint, given.out, given.version)
+        about = {k: getattr(given, k) for k in ("version", "training_data", "training_data_licence", "weights_licence")}
+        export(given.checkpoint, given.out, about)
     except TrainingError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

@@ -18,7 +18,13 @@ class FrequencyConv(keras.layers.Layer):
     """
 
     def __init__(
-        self, channels: int, kernel: int = 3, stride: int = 1, upsample: int = 1, activate: bool = True, **kwargs: object
+        self,
+        channels: int,
+        kernel: int = 3,
+        stride: int = 1,
+        upsample: int = 1,
+        activate: bool = True,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.channels, self.upsample = channels, upsample

@@ -23,7 +23,9 @@ class Transform:
         # Inverse of the real DFT: bins between the edges stand for two.
         weights = np.full(self.n_bins, 2.0)
         weights[[0, -1]] = 1.0
-        inverse = (_real_dft(window, np.ones(window)).T.reshape(self.n_bins, 2, window) * weights[:, None, None]) / window
+        inverse = (
+            _real_dft(window, np.ones(window)).T.reshape(self.n_bins, 2, window) * weights[:, None, None]
+        ) / window
         self.inverse = (inverse[:, :, -2 * hop :] * synthesis).reshape(2 * self.n_bins, 2 * hop).astype(np.float32)
         self.forward, self.loss_forward = self.forward.astype(np.float32), self.loss_forward.astype(np.float32)
 
@@ -46,7 +48,7 @@ class Transform:
         return ops.reshape(ops.matmul(frames, matrix), (-1, count, self.n_bins, 2))
 
     def samples(self, frames):
-        """``(batch, hops, n_bins, 2)`` to the samples of all hops but the last, ``(batch, (hops - 1) * hop_length)``."""
+        """``(batch, hops, n_bins, 2)`` to samples of all hops but the last, ``(batch, (hops - 1) * hop_length)``."""
         count = frames.shape[1]
         pieces = ops.matmul(ops.reshape(frames, (-1, count, 2 * self.n_bins)), self.inverse)
         return ops.reshape(pieces[:, 1:, : self.hop] + pieces[:, :-1, self.hop :], (-1, (count - 1) * self.hop))
@@ -65,7 +67,7 @@ def complex_product(a, b):
 
 
 def compressed(frames, exponent: float = 0.3):
-    """Magnitude ``(..., n_bins)`` and complex parts ``(..., n_bins, 2)`` with the magnitude to the power ``exponent``."""
+    """Magnitude ``(..., n_bins)`` and complex parts ``(..., n_bins, 2)``, the magnitude to the power ``exponent``."""
     square = ops.sum(ops.square(frames), axis=-1) + 1e-9
     magnitude = ops.power(square, 0.5 * exponent)
     return magnitude, frames * (magnitude / ops.sqrt(square))[..., None]

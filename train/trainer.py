@@ -220,7 +220,8 @@ def train(
     def report() -> None:
         entry = {
             "step": progress.step, "minutes": round(progress.seconds / 60, 2), "hours": round(progress.audio_hours, 3),
-            "loss": float(np.mean(losses)) if losses else None, "learning_rate": float(ops.convert_to_numpy(optimizer.learning_rate)),
+            "loss": float(np.mean(losses)) if losses else None,
+            "learning_rate": float(ops.convert_to_numpy(optimizer.learning_rate)),
             "lead": batches.lead, "best_si_sdr_db": round(progress.best_si_sdr_db, 3),
         }  # fmt: skip
         with open(out / "log.jsonl", "a") as log:
