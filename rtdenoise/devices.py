@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import difflib
+import functools
 import sys
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -66,7 +69,21 @@ def portaudio() -> Any:
         if not sys.platform.startswith("linux"):
             way_out = "reinstall the Python package sounddevice, which brings it"
         raise DeviceError(f"live sound needs the PortAudio library, which is not there ({error}): {way_out}") from None
+    if sys.platform.startswith("linux"):
+        _silence_alsa()
     return sounddevice
+
+
+@functools.cache
+def _silence_alsa() -> None:
+    """Keep alsa-lib from printing on standard error, from the middle of an audio thread, what PortAudio reports anyway.
+
+    Its error handler is called with some arguments and its result ignored: a C function that takes none and does
+    nothing will do, and needs no Python in that thread.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        asound, nothing = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None).getpid
+        asound.snd_lib_error_set_handler(ctypes.cast(nothing, ctypes.c_void_p))
 
 
 def list_devices() -> list[DeviceInfo]:

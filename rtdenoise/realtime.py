@@ -1,0 +1,101 @@
+"""What Python needs to keep a deadline: threads that go first, and an interpreter that does not tidy up meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+#: Priorities of the audio threads where the system grants them. The driver's callbacks go before the worker, whose
+#: hop may take longer than a callback can wait.
+CALLBACK_PRIORITY, WORKER_PRIORITY = 20, 15
+
+_SWITCH_INTERVAL_SECONDS = 0.0005  # a callback waits this long at most for a thread that computes in Python
+_quiet_count, _quiet_lock = 0, threading.Lock()
+_before: tuple[bool, float] = (True, 0.005)
+
+
+def promote_thread(priority: int) -> bool:
+    """Run the calling thread before all ordinary ones, if the system lets us (Linux: root, or a limit for rtprio).
+
+    Returns:
+        Whether it worked; where it did not, the thread goes on as it was.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        return False  # Windows and macOS: PortAudio has raised its threads itself
+    policy = os.SCHED_FIFO | getattr(os, "SCHED_RESET_ON_FORK", 0)
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def quiet_interpreter() -> Iterator[None]:
+    """No garbage collection, and quick hand-over between threads, until the last of those who asked has left.
+
+    A collection stops every thread for as long as it takes: with objects of a whole program, several hops.
+    """
+    global _quiet_count, _before
+    with _quiet_lock:
+        _quiet_count += 1
+        if _quiet_count == 1:
+            _before = gc.isenabled(), sys.getswitchinterval()
+            gc.collect()
+            gc.freeze()
+            gc.disable()
+            sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_count -= 1
+            if _quiet_count == 0:
+                sys.setswitchinterval(_before[1])
+                gc.unfreeze()
+                if _before[0]:
+                    gc.enable()
+
+
+class Alarm:
+    """Wakes one sleeping thread from a callback, which must never wait: a lock used as a flag.
+
+    A `threading.Event` has a lock inside that a sleeping thread holds now and then; this one has none.
+    """
+
+    def __init__(self) -> None:
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
+
+    def ring(self) -> None:
+        """Wake the sleeper, or let its next sleep end at once; never blocks, from any thread."""
+        if self._asleep.locked():
+            with contextlib.suppress(RuntimeError):  # somebody else rang in between
+                self._asleep.release()
+
+    def sleep(self, timeout_seconds: float) -> None:
+        """Return after a `ring`, one that came before included, or after the timeout."""
+        self._asleep.acquire(timeout=timeout_seconds)
+
+
+class Faults:
+    """The first exception of any audio thread, kept for the main thread to raise."""
+
+    def __init__(self) -> None:
+        self.first: BaseException | None = None
+        self._raised = False
+
+    def keep(self, error: BaseException) -> None:
+        """Keep ``error`` if it is the first; later ones are mostly its consequences."""
+        if self.first is None:
+            self.first = error
+
+    def check(self) -> None:
+        """Raise what was kept, once."""
+        if self.first is not None and not self._raised:
+            self._raised = True
+            raise self.first
