@@ -84,10 +84,11 @@ def main() -> None:
             seconds = hop_seconds(denoiser, hops, paced)
             figures = np.percentile(seconds, PERCENTILES)
             print(
-                f"| {rate} | {'8 ms' if paced else 'hot'} | " + " | ".join(f"{1e6 * f:.0f}" for f in figures)
-                + f" | {figures[0] / deadline:.4f} | {figures[1] / deadline:.4f} | {(seconds > deadline).sum()} of {hops} |",
+                f"| {rate} | {'8 ms' if paced else 'hot'} | {' | '.join(f'{1e6 * f:.0f}' for f in figures)} "
+                f"| {figures[0] / deadline:.4f} | {figures[1] / deadline:.4f} "
+                f"| {(seconds > deadline).sum()} of {hops} |",
                 flush=True,
-            )  # fmt: skip
+            )
     kept, largest = bytes_kept_per_hop(Denoiser(16000, model))
     print(
         f"\nmemory at 16 kHz: {kept:.1f} bytes stay per hop; a hop takes at most {largest} beside the array it returns"
