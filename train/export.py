@@ -87,9 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent.parent / "rtdenoise" / "weights" / "stream.onnx"
     )
-    parser.add_argument(
-        "--version", default="1", help="of the weights; the file's metadata and the start line carry it"
-    )
+    parser.add_argument("--version", default="1", help="of the weights; the start line shows it")
+    for what in ("training-data", "training-data-licence", "weights-licence"):
+        parser.add_argument(f"--{what}", default="not stated", help="text for the file's metadata")
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from .trainer import TrainingError
