@@ -51,8 +51,8 @@ class SimulatedDevice:
         self, sample_rate: int, signal: ArrayLike | None = None, *, output_channels: int = 1, paced: bool = True
     ) -> None:
         self.sample_rate, self.output_channels, self.paced = sample_rate, output_channels, paced
-        samples = np.zeros((0, 1)) if signal is None else np.asarray(signal)
-        self._signal: Float32 = samples.reshape(len(samples), -1).astype(np.float32)
+        samples = np.zeros(0) if signal is None else np.asarray(signal)
+        self._signal: Float32 = np.atleast_2d(samples.T).T.astype(np.float32)
         self.work: Callable[[], bool] = lambda: False
         self._position = 0
         self._played: list[Float32] = []
