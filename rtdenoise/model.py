@@ -178,9 +178,13 @@ def _packaged_names() -> list[str]:
 
 def _names_for_people(wanted: str = "") -> str:
     """The packaged models, the most similar name first."""
-    names = _packaged_names()
-    nearest = difflib.get_close_matches(wanted.lower(), names, n=len(names), cutoff=0.0)
-    return ", ".join(nearest) or "none is installed (reinstall rtdenoise)"
+    likeness = difflib.SequenceMatcher(b=wanted.lower())
+
+    def unlikeness(name: str) -> float:
+        likeness.set_seq1(name)
+        return -likeness.ratio()
+
+    return ", ".join(sorted(_packaged_names(), key=unlikeness)) or "none is installed (reinstall rtdenoise)"
 
 
 def _find(name_or_path: str | Path) -> Path:

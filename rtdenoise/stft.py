@@ -9,6 +9,8 @@ Each kernel has its slow, obvious numpy twin beside it; a test compares them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from rocket_fft import c2r, r2c
@@ -73,7 +75,7 @@ def check_windows(analysis: NDArray[np.float64], synthesis: NDArray[np.float64],
 
 
 @helper
-def _sanitise_sample(sample: np.float32) -> np.float32:
+def _sanitise_sample(sample: Any) -> Any:
     size = abs(sample)
     if SMALLEST_SAMPLE <= size <= LARGEST_SAMPLE:
         return sample

@@ -1,0 +1,105 @@
+"""Hazard: a layer reaches upwards, or a plain import drags in what is slow or not there."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rtdenoise
+
+PACKAGE = Path(rtdenoise.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+#: What the lower layers may import of the package; everything above them may import them.
+ALLOWED = {
+    "errors": set(),
+    "config": {"errors"},
+    "compiled": set(),
+    "gain": {"compiled"},
+    "stft": {"compiled", "config", "errors", "gain"},
+    "resample": set(),
+    "ring_buffer": {"compiled", "errors"},
+    "model": {"config", "errors"},
+    "spectral": {"config", "gain", "model", "stft"},
+    "engine": {"config", "errors", "gain", "model", "resample", "spectral", "stft"},
+}
+THIRD_PARTY = {
+    "errors": set(),
+    "config": set(),
+    "compiled": {"numba", "rocket_fft"},
+    "gain": {"numpy"},
+    "stft": {"numpy", "rocket_fft"},
+    "resample": {"numpy", "soxr"},
+    "ring_buffer": {"numpy", "numba"},
+    "model": {"numpy", "onnxruntime"},
+    "spectral": {"numpy"},
+    "engine": {"numpy"},
+}
+FORBIDDEN = {"tensorflow", "keras", "torch", "jax", "train", "librosa", "onnx", "tf2onnx"}
+
+
+def imports(module: str) -> tuple[set[str], set[str]]:
+    """Modules of the package, and packages from elsewhere, that a module imports anywhere in it."""
+    inside, outside = set(), set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            inside |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            outside.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            outside |= {alias.name.split(".")[0] for alias in node.names}
+    return inside, outside
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_imports_point_one_way(module):
+    inside, outside = imports(module)
+    assert inside <= ALLOWED[module], "a lower layer knows a higher one"
+    assert outside - set(sys.stdlib_module_names) <= THIRD_PARTY[module]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_that_only_training_needs(module):
+    inside, outside = imports(module)
+    assert not (inside | outside) & FORBIDDEN
+    assert "rtdenoise" not in outside, "inside the package imports are relative"
+
+
+def modules_after(statement: str) -> set[str]:
+    command = [sys.executable, "-c", f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"]
+    root = str(PACKAGE.parent)
+    return set(subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout.split())
+
+
+def test_a_plain_import_is_light():
+    loaded = modules_after("import rtdenoise; dir(rtdenoise); rtdenoise.__version__")
+    assert "rtdenoise" in loaded
+    assert not loaded & {"numba", "rocket_fft", "sounddevice", "onnxruntime", "soundfile", "soxr", "scipy", *FORBIDDEN}
+
+
+def test_denoising_needs_no_sound_server():
+    loaded = modules_after("import rtdenoise; rtdenoise.denoise([0.1] * 1000, 44100)")
+    assert {"numba", "onnxruntime", "soxr"} <= loaded
+    assert not loaded & {"sounddevice", "soundfile", "click", "rich", *FORBIDDEN}
+
+
+def test_denoising_needs_no_scipy():
+    """Where it is installed rocket-fft imports it; where it is not, nothing may miss it."""
+    without = "sys.modules['scipy'] = None; import rtdenoise; rtdenoise.denoise([0.1] * 1000, 44100)"
+    assert "rocket_fft" in modules_after(without)
+
+
+def test_all_that_is_promised_is_there():
+    for name in rtdenoise.__all__:
+        assert getattr(rtdenoise, name) is not None
+    assert dir(rtdenoise) == rtdenoise.__all__
+    with pytest.raises(AttributeError, match=r"has no attribute 'Denoyser'; it has .*Denoiser"):
+        rtdenoise.Denoyser  # noqa: B018
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (PACKAGE / "py.typed").is_file()
