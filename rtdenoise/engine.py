@@ -154,7 +154,9 @@ class _Stream:
             clean = np.empty(len(samples), np.float32)
             sanitise(np.ascontiguousarray(samples), clean)
             native = self._run_hops(self._inward.convert(clean), 0, floor, bypass)
-            out = np.concatenate([np.zeros(lead, np.float32), self._outward.convert(native)])
+            ready = self._outward.convert(native)
+            out = np.zeros(lead + len(ready), np.float32)
+            out[lead:] = ready
         self.given += len(out)
         return out
 
