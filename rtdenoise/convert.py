@@ -29,7 +29,6 @@ def convert(
     model: str | Path | Model = "stream",
     attenuation_limit_db: float | None = None,
     bypass: bool = False,
-    duration_seconds: float | None = None,
     stats: Stats | None = None,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Stats:
@@ -42,7 +41,6 @@ def convert(
         reader: where the samples come from; it stays open.
         writer: where they go, of the same rate and channel count; closed or aborted at the end.
         model, attenuation_limit_db, bypass: see `engine.Denoiser`.
-        duration_seconds: stop after so much of the input.
         stats: counters to fill; made when not given.
         progress: called after each block with the seconds of input done so far.
 
@@ -59,7 +57,6 @@ def convert(
         denoisers = [Denoiser(reader.sample_rate, loaded, attenuation_limit_db, bypass) for _ in range(reader.channels)]
         rate, hop_length, skip = reader.sample_rate, denoisers[0].hop_length, denoisers[0].latency
         stats = stats or Stats(rate, hop_length / rate)
-        left = None if duration_seconds is None else max(1, round(duration_seconds * rate))
 
         def deliver(ready: list[Float32]) -> None:
             nonlocal skip
@@ -70,11 +67,7 @@ def convert(
             stats.output_level.update(samples[:, 0])
 
         try:
-            while left != 0:
-                block = reader.read(rate if left is None else min(rate, left))
-                if not len(block):
-                    break
-                left = left and left - len(block)
+            while len(block := reader.read(rate)):
                 begun = time.perf_counter()
                 ready = [denoiser.process(block[:, channel]) for channel, denoiser in enumerate(denoisers)]
                 hops = (stats.samples_in + len(block)) // hop_length - stats.samples_in // hop_length

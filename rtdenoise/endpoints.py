@@ -79,7 +79,7 @@ def is_pipe(source: Endpoint) -> bool:
     return source.kind == "pipe"
 
 
-def open_source(source: Endpoint, raw: RawFormat | None) -> Reader:
+def open_source(source: Endpoint, raw: RawFormat | None) -> FileReader | PipeReader:
     """Open a file or pipe. Raises AudioFileError; see `files.FileReader` and `pipes.PipeReader`."""
     if source.kind == "pipe":
         if sys.stdin is None:  # started with <&-: the descriptor may be anything by now
@@ -95,7 +95,7 @@ def open_target(
     sample_rate: int,
     channels: int,
     *,
-    source: Reader | None,
+    source: FileReader | PipeReader | None,
     frames: int | None = None,
     raw_format: str | None = None,
     is_raw: bool = False,

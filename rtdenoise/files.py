@@ -248,6 +248,33 @@ class FileWriter:
             ) from None
 
 
+class Limited:
+    """The beginning of another reader, at most so many seconds of it."""
+
+    def __init__(self, reader: Reader, seconds: float) -> None:
+        self.sample_rate, self.channels, self.subtype = reader.sample_rate, reader.channels, reader.subtype
+        self._reader = reader
+        self._left = max(1, round(seconds * reader.sample_rate))
+        self.frames = None if reader.frames is None else min(reader.frames, self._left)
+
+    def read(self, n: int) -> Float32:
+        """See `Reader.read`."""
+        if not self._left:
+            return np.zeros((0, self.channels), np.float32)
+        block = self._reader.read(min(n, self._left))
+        self._left -= len(block)
+        return block
+
+    def check_end(self) -> None:
+        """See `Reader.check_end`; what comes after the limit is nobody's business."""
+        if self._left:
+            self._reader.check_end()
+
+    def close(self) -> None:
+        """Close the other reader."""
+        self._reader.close()
+
+
 class Discard:
     """The `Writer` behind ``--output none``."""
 

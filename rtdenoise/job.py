@@ -22,7 +22,7 @@ from .endpoints import (
     parse_target,
 )
 from .errors import AudioFileError, ParameterError
-from .files import Reader, check_different, check_output
+from .files import Limited, Reader, check_different, check_output
 from .pcm import RAW_FORMATS
 from .pipes import RawFormat
 from .reporter import Reporter
@@ -127,20 +127,18 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
     from .convert import convert
     from .engine import Denoiser
 
-    reader = open_source(job.source, job.raw)
+    opened = open_source(job.source, job.raw)
+    reader = opened if job.duration_seconds is None else Limited(opened, job.duration_seconds)
     with contextlib.closing(reader):
         if job.is_raw and not is_pipe(job.source):
             check_raw_output(reader, job.raw_rate, job.raw_channels)
         first = Denoiser(reader.sample_rate, job.model, job.attenuation_limit_db)
-        frames = reader.frames
-        if frames is not None and job.duration_seconds is not None:
-            frames = min(frames, max(1, round(job.duration_seconds * reader.sample_rate)))
         writer = open_target(
             job.target,
             reader.sample_rate,
             reader.channels,
-            source=reader,
-            frames=frames,
+            source=opened,
+            frames=reader.frames,
             raw_format=job.raw_format,
             is_raw=job.is_raw,
             force=job.force,
@@ -153,14 +151,13 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
         begun = time.perf_counter()
         outcome, interruption = "done", None
         try:
-            with _progress(reporter, frames and frames / reader.sample_rate) as progress:
+            with _progress(reporter, reader.frames and reader.frames / reader.sample_rate) as progress:
                 convert(
                     reader,
                     writer,
                     model=first.model,
                     attenuation_limit_db=job.attenuation_limit_db,
                     bypass=job.bypass,
-                    duration_seconds=job.duration_seconds,
                     stats=stats,
                     progress=progress,
                 )
@@ -174,12 +171,18 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
         write_stats(
             job,
             {
-                **describe(job, first.model.name, first.model.version, reader.sample_rate, reader.channels),
-                "latency_seconds": first.latency_seconds,
+                "source": str(job.source),
+                "sink": str(job.target),
+                "model": first.model.name,
+                "model_version": first.model.version,
+                "sample_rate": reader.sample_rate,
+                "channels": reader.channels,
+                "hop_length": first.hop_length,
+                "latency_ms": round(first.latency_seconds * 1e3, 3),
                 "latency_parts_ms": {"engine": round(first.latency_seconds * 1e3, 3)},
-                "seconds": round(elapsed, 3),
                 **stats.as_dict(),
             },
+            elapsed,
         )
         if interruption:
             raise interruption
@@ -193,25 +196,21 @@ def _summary(stats: Stats, elapsed: float) -> str:
     )
 
 
-def describe(job: Job, model: str, version: str, sample_rate: int, channels: int) -> dict[str, Any]:
-    """What ``--stats`` says of a run apart from its counters."""
-    return {
-        "rtdenoise": __version__,
-        "source": str(job.source),
-        "sink": str(job.target),
-        "model": model,
-        "model_version": version,
-        "sample_rate": sample_rate,
-        "channels": channels,
-        "attenuation_limit_db": job.attenuation_limit_db,
-        "bypass": job.bypass,
-    }
+def write_stats(job: Job, report: dict[str, Any], elapsed: float) -> None:
+    """Write what ``--stats`` asked for, if it did.
 
+    Args:
+        job: what was asked for.
+        report: ends, model, rates, latency, counters.
+        elapsed: seconds that it took.
 
-def write_stats(job: Job, report: dict[str, Any]) -> None:
-    """Write what ``--stats`` asked for, if it did. Raises AudioFileError where the file cannot be written."""
+    Raises:
+        AudioFileError: the file cannot be written.
+    """
     if job.stats is None:
         return
+    asked = {"attenuation_limit_db": job.attenuation_limit_db, "bypass": job.bypass}
+    report = {"rtdenoise": __version__, **report, **asked, "elapsed_seconds": round(elapsed, 3)}
     text = json.dumps(report, indent=2)
     if job.stats == "-":
         print(text)

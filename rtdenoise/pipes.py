@@ -52,12 +52,13 @@ class PipeReader:
         AudioFileError: nothing comes, or something else than was announced.
 
     Attributes:
+        name: of the stream.
         encoding: of the samples, to be used for the output as well.
         is_wav: whether there was a header.
     """
 
     def __init__(self, stream: io.RawIOBase, raw: RawFormat | None = None, name: str = "standard input") -> None:
-        self._stream, self._name = stream, name
+        self._stream, self.name = stream, name
         self._pending = b""
         self._pending = self._read_exactly(4)
         if not self._pending:
@@ -105,7 +106,7 @@ class PipeReader:
         """Raise AudioFileError when the last sample was cut."""
         if self._pending:
             raise AudioFileError(
-                f"{self._name} ended in the middle of a sample: {len(self._pending)} of {self._frame_bytes} bytes; the "
+                f"{self.name} ended in the middle of a sample: {len(self._pending)} of {self._frame_bytes} bytes; the "
                 f"whole samples before it were denoised; is it really {self.encoding.name} with {self.channels} "
                 f"{'channel' if self.channels == 1 else 'channels'}?"
             )
@@ -124,7 +125,7 @@ class PipeReader:
             return self._stream.read(count) or b""
         except OSError as error:
             reason = error.strerror or error
-            raise AudioFileError(f"{self._name} cannot be read: {reason}; pipe something into it") from None
+            raise AudioFileError(f"{self.name} cannot be read: {reason}; pipe something into it") from None
 
     def _read_exactly(self, count: int) -> bytes:
         data, self._pending = self._pending[:count], self._pending[count:]
@@ -162,7 +163,7 @@ class PipeWriter:
         name: str = "standard output",
     ) -> None:
         self.sample_rate, self.channels = sample_rate, channels
-        self._stream, self._encoding, self._name = stream, encoding, name
+        self._stream, self._encoding, self.name = stream, encoding, name
         if is_wav:
             self._write(build_header(WavHeader(encoding, sample_rate, channels, frames)))
 
@@ -188,5 +189,5 @@ class PipeWriter:
             if error.errno in (errno.EPIPE, errno.EINVAL):  # Windows says EINVAL where others say EPIPE
                 raise BrokenPipeError(errno.EPIPE, "the program behind has gone") from None
             raise AudioFileError(
-                f"{self._name} could not be written: {error.strerror}; look at where it is redirected to"
+                f"{self.name} could not be written: {error.strerror}; look at where it is redirected to"
             ) from None

@@ -17,7 +17,7 @@ from command_line import COMMAND, interrupt, refused, run, start
 import rtdenoise
 from rtdenoise.convert import convert
 from rtdenoise.errors import AudioFileError, ParameterError
-from rtdenoise.files import Discard, FileReader, FileWriter, best_subtype
+from rtdenoise.files import Discard, FileReader, FileWriter, Limited, best_subtype
 from rtdenoise.suffixes import FORMAT_BY_SUFFIX
 
 LOSSY = (".ogg", ".oga", ".opus", ".mp3")
@@ -105,7 +105,7 @@ def test_nan_and_infinity_in_a_file_do_no_harm(tmp_path, leaky):
 
 
 def test_duration_takes_the_beginning(tmp_path, speech, leaky):
-    convert(FileReader(speech), FileWriter(tmp_path / "o.wav", 16000, 2), model=leaky, duration_seconds=0.5)
+    convert(Limited(FileReader(speech), 0.5), FileWriter(tmp_path / "o.wav", 16000, 2), model=leaky)
     expected = rtdenoise.denoise(soundfile.read(speech, dtype="float32", frames=8000)[0], 16000, leaky)
     out = soundfile.read(tmp_path / "o.wav")[0]
     assert out.shape == (8000, 2)

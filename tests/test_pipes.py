@@ -128,7 +128,7 @@ def test_duration_and_stats(tmp_path, samples, leaky):
     assert outcome.out[40:44] == (4000 * 4).to_bytes(4, "little")
     stats = json.loads((tmp_path / "s.json").read_text())
     assert (stats["samples_in"], stats["samples_out"], stats["hops"]) == (4000, 4000, 31)
-    assert (stats["sample_rate"], stats["channels"], stats["latency_seconds"]) == (16000, 2, 0.016)
+    assert (stats["sample_rate"], stats["channels"], stats["latency_ms"]) == (16000, 2, 16.0)
     assert set(stats["load"]) == {"p50", "p99", "p99.9", "max"}
     assert stats["latency_parts_ms"] == {"engine": 16.0}
 

@@ -1,0 +1,67 @@
+"""The main job where a sound device takes part: from or to a device, until it ends or somebody ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from .devices import DeviceInfo, find_device
+from .endpoints import open_source, open_target
+from .files import FileReader, Limited, Reader, Writer
+from .job import Job, write_stats
+from .live import Live
+from .pipes import PipeReader
+from .reporter import Reporter
+
+
+def run_live(job: Job, reporter: Reporter) -> None:
+    """See `job.run`. A recording into a file is kept when Ctrl+C ends it, and dropped when an error does."""
+    with contextlib.ExitStack() as cleanup:
+        source: DeviceInfo | Reader
+        opened: FileReader | PipeReader | None = None
+        sink: DeviceInfo | Writer | None = None
+        if job.target.kind == "device":
+            sink = find_device(job.target.name, "output")
+        if job.source.kind == "device":
+            source = find_device(job.source.name, "input")
+        else:
+            opened = open_source(job.source, job.raw)
+            cleanup.callback(opened.close)
+            source = opened if job.duration_seconds is None else Limited(opened, job.duration_seconds)
+        writer: Writer | None = None
+        if job.target.kind != "device":
+            rate = job.raw_rate or source.sample_rate
+            writer = sink = open_target(
+                job.target,
+                rate,
+                job.raw_channels or 1,
+                source=opened,
+                raw_format=job.raw_format,
+                is_raw=job.is_raw,
+                force=job.force,
+            )
+            cleanup.callback(writer.abort)  # does nothing after close
+        live = Live(
+            source,
+            sink,
+            model=job.model,
+            attenuation_limit_db=job.attenuation_limit_db,
+            bypass=job.bypass,
+            latency=job.latency,
+        )
+        begun = time.monotonic()
+        outcome, interruption = "done", None
+        try:
+            with live:
+                reporter.say(f"rtdenoise: {live.start_line()}")
+                live.wait(job.duration_seconds if opened is None else None)
+        except KeyboardInterrupt as pressed:
+            outcome, interruption = "stopped", pressed
+        except BrokenPipeError:
+            outcome = "the program behind has gone"
+        if writer is not None:
+            writer.close()
+        reporter.say("\n  ".join([f"rtdenoise: {outcome} after {time.monotonic() - begun:.1f} s", *live.end_lines()]))
+        write_stats(job, live.report(), time.monotonic() - begun)
+        if interruption:
+            raise interruption
