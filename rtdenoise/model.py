@@ -101,7 +101,7 @@ class Model:
                 f"model file {path} cannot be read ({error.strerror}); give the path of an ONNX file, "
                 f"or a name: {_names_for_people()}"
             ) from None
-    XX.st_mtime_ns, status.st_size)
+        return _load_file(path.absolute(), status.st_mtime_ns, status.st_size)
 
     def initial_state(self) -> State:
         """The state of a stream that has heard nothing yet: all zeros."""
