@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .realtime import CALLBACK_PRIORITY, promote_thread
+
 Float32 = NDArray[np.float32]
 Callback = Callable[[Float32, int, Any, Any], None]
 
@@ -114,6 +116,7 @@ class SimulatedDevice:
         self._capture = self._play = None
 
     def _run(self) -> None:
+        promote_thread(CALLBACK_PRIORITY)
         block_seconds = self.block_length / self.sample_rate
         deadline = time.perf_counter() + block_seconds
         while self._running:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .playout import LivePlayout, QueuePlayout
-from .realtime import CALLBACK_PRIORITY, Faults, promote_thread
+from .realtime import Faults
 from .ring_buffer import RingBuffer
 from .stats import Stats
 
@@ -35,14 +35,10 @@ class DeviceSink:
         self.ring, self.playout = ring, playout
         self._mono: Float32 = np.zeros(block_length, dtype=np.float32)
         self._stats, self._faults = stats, faults
-        self._promoted = False
 
     def callback(self, outdata: Float32, frames: int, time: Any, status: Any) -> None:
         """What the driver calls to have ``(frames, channels)`` float32 filled: copy and count, nothing else."""
         try:
-            if not self._promoted:
-                self._promoted = True
-                promote_thread(CALLBACK_PRIORITY)
             if status and status.output_underflow:
                 self._stats.output_underflows += 1
             mono = self._mono[:frames]

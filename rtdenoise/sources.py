@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .realtime import CALLBACK_PRIORITY, Alarm, Faults, promote_thread
+from .realtime import Alarm, Faults
 from .ring_buffer import RingBuffer
 from .stats import Stats
 
@@ -40,14 +40,10 @@ class DeviceSource:
         self._mono: Float32 = np.zeros(block_length, dtype=np.float32)
         self._pulled: Float32 = np.zeros(hop_length, dtype=np.float32)
         self._stats, self._alarm, self._faults = stats, alarm, faults
-        self._promoted = False
 
     def callback(self, indata: Float32, frames: int, time: Any, status: Any) -> None:
         """What the driver calls with ``(frames, channels)`` float32: copy and count, nothing else."""
         try:
-            if not self._promoted:
-                self._promoted = True
-                promote_thread(CALLBACK_PRIORITY)
             if status and status.input_overflow:
                 self._stats.input_overflows += 1
             if indata.shape[1] == 1:

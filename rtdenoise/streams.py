@@ -8,6 +8,7 @@ from typing import Any
 from .config import NATIVE_RATES
 from .devices import DeviceInfo, Kind, portaudio
 from .errors import DeviceError
+from .realtime import CALLBACK_PRIORITY, promote_thread
 
 Callback = Callable[[Any, int, Any, Any], None]
 
@@ -45,6 +46,7 @@ class DeviceStream:
         sounddevice = portaudio()
         stream_class = sounddevice.InputStream if kind == "input" else sounddevice.OutputStream
         self._device, self._kind = device, kind
+        self._callback, self._promoted = callback, False
         try:
             self._stream = stream_class(
                 device=device.index,
@@ -53,12 +55,18 @@ class DeviceStream:
                 channels=_accepted_channels(device, kind, sample_rate),
                 dtype="float32",
                 latency=latency,
-                callback=callback,
+                callback=self._call_back,
                 extra_settings=_extra_settings(device),
             )
         except sounddevice.PortAudioError as error:
             raise _explained(error, device, kind) from None
         self.latency_seconds: float = self._stream.latency
+
+    def _call_back(self, data: Any, frames: int, time: Any, status: Any) -> None:
+        if not self._promoted:  # the thread is the driver's: only from inside can it be raised
+            self._promoted = True
+            promote_thread(CALLBACK_PRIORITY)
+        self._callback(data, frames, time, status)
 
     @property
     def active(self) -> bool:
