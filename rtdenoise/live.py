@@ -43,6 +43,7 @@ class Live:
             which discards. Readers and writers stay open.
         model, attenuation_limit_db, bypass: see `engine.Denoiser`.
         latency: ``"low"``, ``"high"`` or milliseconds, see `latency.plan_latency`.
+        sample_rate: of engine and devices, in Hz; by default that of a file, or one that the devices like.
 
     Attributes:
         stats: counters, load and levels; any thread may look.
@@ -63,10 +64,11 @@ class Live:
         attenuation_limit_db: float | None = None,
         bypass: bool = False,
         latency: str | float = "low",
+        sample_rate: int | None = None,
     ) -> None:
         self.source = find_device(source, "input") if isinstance(source, str | int) else source
         self.sink = find_device(sink, "output") if isinstance(sink, str | int) else sink
-        self.sample_rate = self._choose_rate()
+        self.sample_rate = self._choose_rate(sample_rate)
         self._plan = plan_latency(latency, self.sample_rate)
         self.denoiser = Denoiser(self.sample_rate, model, attenuation_limit_db, bypass)
         self.stats = self._new_stats()
@@ -201,16 +203,16 @@ class Live:
         else:
             self._shut_down()
 
-    def _choose_rate(self) -> int:
+    def _choose_rate(self, wish: int | None) -> int:
         ends: list[tuple[Any, Kind]] = [(self.source, "input"), (self.sink, "output")]
         devices = [(end, kind) for end, kind in ends if isinstance(end, DeviceInfo)]
         given: list[int] = [end.sample_rate for end, _ in ends if end is not None and not isinstance(end, DeviceInfo)]
         simulated = [end.sample_rate for end, _ in ends if isinstance(end, SimulatedDevice)]
-        rate = agree_on_rate(devices, simulated or given) if devices else (simulated or given)[0]
-        if any(fixed != rate for fixed in simulated):
-            raise DeviceError(
-                f"a simulated device of {simulated[-1]} Hz does not fit the other end, which has {rate} Hz"
-            )
+        wishes = [wish] if wish is not None else simulated or given
+        rate = agree_on_rate(devices, wishes) if devices else wishes[0]
+        for fixed in simulated if wish is None else [*simulated, wish]:
+            if fixed != rate:
+                raise DeviceError(f"{fixed} Hz were asked for, but the sound devices take {rate} Hz: let them choose")
         return rate
 
     def _new_stats(self) -> Stats:

@@ -18,6 +18,9 @@ from .stats import Stats
 
 Float32 = NDArray[np.float32]
 
+_MOST_SETTLINGS = 10
+_HUGE = 1 << 62
+
 
 class LivePlayout:
     """Plays a captured stream a constant time behind its capture.
@@ -32,7 +35,8 @@ class LivePlayout:
         stats: where underruns and corrections are counted.
         window: samples over which a level counts as lowest.
         tolerance: samples that the lowest level may wander upwards.
-        settle: play silence for the first window, and set the level then: a driver starts in bursts.
+        settle: a driver starts in bursts: play silence, set the level each half window, and begin when it stood still
+            for one.
 
     Attributes:
         prefill: the level to hold, in samples; set before the first `play`.
@@ -58,6 +62,8 @@ class LivePlayout:
         self._captured, self._denoised, self._stats = captured, denoised, stats
         self._window, self._tolerance = window, tolerance
         self._started = self._starving = self._was_short = False
+        self._settlings = 0
+        self._to_skip = 0  # samples that a correction passes over: they were not late
         self._lowest, self._level_sum, self._blocks, self._seen = _HUGE, 0, 0, 0
 
     def play(self, out: Float32) -> None:
@@ -108,13 +114,16 @@ class LivePlayout:
         silence = 0
         if late > 0:
             discarded = ring.discard(late)
+            skipped = min(discarded, self._to_skip)
+            self._to_skip -= skipped
             if self.settled:
-                self._stats.late_samples += discarded
+                self._stats.late_samples += discarded - skipped
             if discarded < late:
                 return 0
         elif late < 0:  # before the first captured sample, or set back
             silence = min(-late, len(out))
             out[:silence] = 0.0
+        self._to_skip = 0
         filled = silence + ring.read_into(out[silence:])
         if not self.settled:
             out.fill(0.0)
@@ -138,14 +147,15 @@ class LivePlayout:
         self._level_sum += level
         self._blocks += 1
         self._seen += count
-        if self._seen < self._window:
+        if self._seen < (self._window if self.settled else self._window // 2):
             return
         self._mean_level = self._level_sum / self._blocks
         error = self._lowest - self.prefill
         short = self._lowest < 0
         if not self.settled:
+            self._settlings += 1
+            self.settled = (self._settlings > 1 and abs(error) <= self._tolerance) or self._settlings == _MOST_SETTLINGS
             self._move(error)
-            self.settled = True
         elif error > self._tolerance or (short and self._was_short):
             # Too much waits: a stall has left a backlog, or the input's clock is faster. Or too little, and not for a
             # moment only: input was lost, or its clock is slower.
@@ -158,6 +168,7 @@ class LivePlayout:
 
     def _move(self, samples: int) -> None:
         self.position += samples
+        self._to_skip += max(0, samples)
         self._mean_level = (self._mean_level or 0.0) - samples
 
 
@@ -226,6 +237,3 @@ class QueuePlayout:
             self._stats.underruns += 1
             self._stats.underrun_samples += len(out) - filled
             self._filling = True
-
-
-_HUGE = 1 << 62

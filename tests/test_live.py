@@ -245,8 +245,14 @@ def test_it_can_be_started_again_and_is_as_new(rig):
 
 
 def test_devices_of_two_rates_are_refused(identity):
-    with pytest.raises(DeviceError, match="of 8000 Hz does not fit the other end, which has 16000 Hz"):
+    with pytest.raises(DeviceError, match="8000 Hz were asked for, but the sound devices take 16000 Hz"):
         Live(SimulatedDevice(16000), SimulatedDevice(8000), model=identity)
+    with pytest.raises(DeviceError, match="16000 Hz were asked for, but the sound devices take 48000 Hz"):
+        Live(SimulatedDevice(16000), None, model=identity, sample_rate=48000)
+
+
+def test_files_run_at_the_rate_that_is_asked_for(identity):
+    assert Live(SimulatedDevice(16000), None, model=identity, sample_rate=16000).sample_rate == 16000
 
 
 def test_start_and_end_are_told_in_lines(rig):
