@@ -35,8 +35,9 @@ def impulse_latency(rate: int, model: Model) -> int:
 
 def correlation_latency(model: Model) -> int:
     """Samples at 16 kHz by which denoised speech lags behind the noisy one: the peak of their cross-correlation."""
-    _, noisy, rate = load_sample()
-    out = stream(Denoiser(rate, model), noisy, 160)
+    sample = load_sample()
+    noisy = sample.noisy
+    out = stream(Denoiser(sample.sample_rate, model), noisy, 160)
     n = 1 << (len(out) + len(noisy)).bit_length()
     return int(np.argmax(np.fft.irfft(np.fft.rfft(out, n) * np.conj(np.fft.rfft(noisy, n)), n)[: n // 2]))
 
@@ -53,7 +54,7 @@ def main() -> None:
         reconstruction = f"{reconstruction_db(rate, model):.1f}" if rate in NATIVE_RATES else "-"
         print(f"| {rate} | {reconstruction} | {stated} | {impulse_latency(rate, model)} samples |")
     print(f"\nspeech at 16 kHz, by cross-correlation: {correlation_latency(model)} samples")
-    _, noisy, rate = load_sample()
+    noisy, rate = load_sample().noisy, 16000
     whole = denoise(noisy, rate, model)
     differing = 0
     for block in (1, 7, 127, 128, 129, 509, 8193):
