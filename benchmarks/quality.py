@@ -1,0 +1,199 @@
+"""``python -m benchmarks.quality``: quality, latency and cost of our models and of other denoisers, side by side.
+
+Every denoiser runs in a process of its own on one core, a fresh stream for each file, block by block as a live program
+would; its delay is measured, and its output shifted back by that, before it is compared with the clean speech.
+Whole-file denoisers see the future and have no latency. 48 kHz denoisers get the 16 kHz recordings resampled.
+
+Exit code 0: every row is whole. 1: something is missing, and the rows say what. 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from . import peers
+from .dataset import RATE, DataError, Float32, Pair, load_pairs, spread
+from .default_set import default_pairs
+from .environments import NotInstalledError
+from .metrics import measure
+from .peers import Peer
+from .provenance import provenance
+from .streaming import PeerError, Streamed, stream
+from .tables import as_text, summarise
+
+NOISY = "noisy"
+_PROBE_SECONDS = 12.0
+
+
+@dataclass
+class Row:
+    """What is known of one denoiser.
+
+    Attributes:
+        scores: by recording, by measure.
+        cost: see ``streaming.Streamed``; empty for the noisy input.
+        whole_file: it cannot stream.
+        problems: what is missing and why, a line each.
+    """
+
+    name: str
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    cost: dict[str, float | None] = field(default_factory=dict)
+    whole_file: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+def score(row: Row, pairs: list[Pair], outputs: dict[str, Float32], pool: Executor) -> None:
+    """Fill in the row's scores, in parallel."""
+    wanted = [pair for pair in pairs if pair.name in outputs]
+    measured = pool.map(measure, [pair.clean for pair in wanted], [outputs[pair.name] for pair in wanted])
+    unmeasured: dict[tuple[str, str], int] = {}
+    for pair, (scores, missing) in zip(wanted, measured, strict=True):
+        row.scores[pair.name] = scores
+        for problem in missing.items():
+            unmeasured[problem] = unmeasured.get(problem, 0) + 1
+    row.problems += [f"{what} of {n} of {len(pairs)} files: {why}" for (what, why), n in unmeasured.items()]
+
+
+def run_peer(peer: Peer, pairs: list[Pair], pool: Executor, install: bool, keep: Path | None) -> Row:
+    """One row, from streaming to scores; whatever fails is said in it."""
+    row = Row(peer.name, whole_file=peer.block is None)
+    try:
+        streamed = stream(peer, {pair.name: pair.noisy for pair in pairs}, _probes(pairs), install=install)
+    except (NotInstalledError, PeerError) as problem:
+        row.problems.append(str(problem))
+        return row
+    row.cost = streamed.cost
+    row.problems += _failures(streamed, len(pairs))
+    score(row, pairs, streamed.outputs, pool)
+    if keep:
+        _keep(keep / re.sub(r"[^\w.-]+", "_", peer.name), streamed.outputs)
+    return row
+
+
+def compare(
+    pairs: list[Pair],
+    contestants: list[Peer],
+    *,
+    install: bool = True,
+    processes: int | None = None,
+    keep: Path | None = None,
+) -> list[Row]:
+    """A row for the noisy input and one for each contestant. Nothing else runs while one is timed."""
+    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+        rows = [Row(NOISY)]
+        score(rows[0], pairs, {pair.name: pair.noisy for pair in pairs}, pool)
+        for contestant in contestants:
+            print(f"{contestant.name} ...", file=sys.stderr, flush=True)
+            rows.append(run_peer(contestant, pairs, pool, install, keep))
+    return rows
+
+
+def _probes(pairs: list[Pair]) -> list[Float32]:
+    """Clean speech, some seconds of it, no recording twice."""
+    probes: dict[bytes, Float32] = {}
+    for pair in pairs:
+        if sum(map(len, probes.values())) < _PROBE_SECONDS * RATE:
+            probes[pair.clean.tobytes()] = pair.clean
+    return list(probes.values())
+
+
+def _failures(streamed: Streamed, files: int) -> list[str]:
+    counts: dict[str, int] = {}
+    for reason in streamed.failures.values():
+        counts[reason] = counts.get(reason, 0) + 1
+    return [f"{n} of {files} files: {reason}" for reason, n in counts.items()]
+
+
+def _keep(folder: Path, outputs: dict[str, Float32]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, samples in outputs.items():
+        soundfile.write(folder / f"{name}.flac", samples.clip(-1, 1), RATE)
+
+
+def choose(models: list[str], wanted: str, folders: list[Path]) -> list[Peer]:
+    """Our models, then the other denoisers by name.
+
+    Raises:
+        DataError: an unknown name.
+    """
+    ours = [peers.peer(model, peers.OURS, {"model": _absolute(model)}) for model in models]
+    others = [peer for folder in folders for peer in peers.find_peers(folder)]
+    if wanted not in ("all", "none"):
+        names = [name.strip() for name in wanted.split(",")]
+        if unknown := [name for name in names if not any(other.name.startswith(name) for other in others)]:
+            known = "; ".join(other.name for other in others)
+            raise DataError(f"there is no peer {unknown[0]!r}; give all, none, or beginnings of: {known}")
+        others = [other for other in others if other.name.startswith(tuple(names))]
+    return ours + ([] if wanted == "none" else others)
+
+
+def _absolute(model: str) -> str:
+    """The worker runs elsewhere."""
+    return str(Path(model).resolve()) if Path(model).suffix else model
+
+
+def as_json(rows: list[Row], pairs: list[Pair], left_out: dict[str, str], data: str) -> dict[str, Any]:
+    """All that is known, per file too."""
+    seconds = sum(len(pair.clean) for pair in pairs) / RATE
+    return {
+        "benchmark": "quality",
+        **provenance(),
+        "data": {"name": data, "pairs": len(pairs), "seconds": seconds, "left_out": left_out},
+        "conditions": {pair.name: {"snr_db": pair.snr_db, "noise": pair.noise} for pair in pairs},
+        "summary": summarise(rows, pairs),
+        "rows": [vars(row) for row in rows],
+    }
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from a command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder with clean/ and noisy/ (a tiny set made on the spot)")
+    parser.add_argument("--limit", type=_count, help="so many pairs, evenly spread over the folder")
+    parser.add_argument("--model", action="append", help="name or ONNX file, again for more; the first counts (stream)")
+    parser.add_argument("--peers", default="all", help="all, none, or beginnings of names with commas between (all)")
+    parser.add_argument("--adapters", type=Path, action="append", default=[], help="folder with more peers, see peers/")
+    parser.add_argument("--no-install", action="store_true", help="only peers that were installed before")
+    parser.add_argument("--processes", type=int, help="for the measures; denoisers are timed one by one")
+    parser.add_argument("--keep", type=Path, help="write all outputs, aligned, to this folder")
+    parser.add_argument("--json", type=Path, help="write everything, per file too, to this file")
+    given = parser.parse_args(arguments)
+    try:
+        contestants = choose(given.model or ["stream"], given.peers, [peers.FOLDER, *given.adapters])
+        pairs, left_out = (
+            load_pairs(given.data, given.limit) if given.data else (spread(default_pairs(), given.limit), {})
+        )
+        if given.json:
+            given.json.touch()  # better now than after all the work
+    except (DataError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    rows = compare(pairs, contestants, install=not given.no_install, processes=given.processes, keep=given.keep)
+    print(as_text(rows, pairs, left_out))
+    if given.json:
+        document = as_json(rows, pairs, left_out, str(given.data or "default"))
+        given.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return int(bool(left_out) or any(row.problems for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

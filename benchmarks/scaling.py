@@ -1,0 +1,223 @@
+"""``python -m benchmarks.scaling``: how many live streams fit one core and the machine, how fast files go, what memory.
+
+- Live: one thread on one core serves N streams of one shared model, a hop of each every 8 ms, as a server would. A
+  tick is missed when its last hop is not done before the next tick is due.
+- Throughput: as fast as it goes, with 1, 2, ... threads that share one model, and with as many processes.
+- Files: seconds of audio that `denoise` does in a second, in one process and in one for each core.
+- Memory: what each further stream adds to a process (Linux).
+
+On a shared machine trust the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from rtdenoise import Denoiser, Model, ModelError, denoise
+
+from .provenance import provenance
+from .tables import table
+
+RATE = 16000
+#: Streams that are tried live, until the median tick takes longer than there is time.
+LIVE_STEPS = (1, 5, 10, 25, 30, 35, 40, 50, 75, 100, 200)
+MEMORY_STEPS = (1, 10, 50, 100)
+
+
+def noisy_speech() -> NDArray[np.float32]:
+    """The ten seconds that `rtdenoise demo` plays."""
+    with resources.files("rtdenoise").joinpath("samples/demo_noisy.flac").open("rb") as file:
+        return soundfile.read(file, dtype="float32")[0]
+
+
+def use_one_core() -> None:
+    """Keep this process to one core, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def live(model: str, streams: int, seconds: float) -> dict[str, float]:
+    """Serve ``streams`` at real-time pace from one thread on one core; loads are of the 8 ms between ticks."""
+    use_one_core()
+    shared, speech = Model.load(model), noisy_speech()
+    denoisers = [Denoiser(RATE, shared) for _ in range(streams)]
+    hop = denoisers[0].hop_length
+    # Each stream hears another place of the sample.
+    heard = [np.roll(speech, -i * len(speech) // streams) for i in range(streams)]
+    places = range(0, len(speech) - hop, hop)
+    for denoiser, samples in zip(denoisers, heard, strict=True):
+        denoiser.process(samples[:hop])
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    ticks, deadline = max(1, round(seconds * RATE / hop)), hop / RATE
+    loads, missed = np.empty(ticks), 0
+    due = time.perf_counter()
+    for tick in range(ticks):
+        due += deadline
+        time.sleep(max(0.0, due - time.perf_counter()))
+        begin = time.perf_counter()
+        place = places[tick % len(places)]
+        for denoiser, samples in zip(denoisers, heard, strict=True):
+            denoiser.process(samples[place : place + hop])
+        end = time.perf_counter()
+        loads[tick] = (end - begin) / deadline
+        if end > due + deadline:
+            missed += 1
+            due = end  # a server drops what it cannot do, and goes on from now
+    p50, p99 = np.percentile(loads, (50, 99))
+    return {"streams": streams, "ticks": ticks, "missed": missed, "p50": p50, "p99": p99, "max": loads.max()}
+
+
+def run_hops(denoiser: Denoiser, speech: NDArray[np.float32], seconds: float) -> float:
+    """Seconds of audio done in ``seconds``, hop by hop as fast as it goes."""
+    hop, done = denoiser.hop_length, 0
+    places = range(0, len(speech) - hop, hop)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        place = places[done % len(places)]
+        denoiser.process(speech[place : place + hop])
+        done += 1
+    return done * hop / denoiser.sample_rate
+
+
+def threads_throughput(model: str, threads: int, seconds: float) -> float:
+    """Streams that this process can keep up with: audio done by ``threads`` that share one model, over time."""
+    shared, speech = Model.load(model), noisy_speech()
+    denoisers = [Denoiser(RATE, shared) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(lambda denoiser: run_hops(denoiser, speech, seconds), denoisers)) / seconds
+
+
+def one_file(model: str, seconds: float) -> float:
+    """Seconds that one recording of ``seconds`` takes."""
+    speech = np.resize(noisy_speech(), round(seconds * RATE))
+    begin = time.perf_counter()
+    denoise(speech, RATE, model)
+    return time.perf_counter() - begin
+
+
+def resident_bytes() -> int | None:
+    """Memory that this process holds now."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
+def memory(model: str) -> list[dict[str, float]]:
+    """What a process holds with some streams, each of which has heard a second; empty where that cannot be read."""
+    shared, speech, kept, found = Model.load(model), noisy_speech(), [], []
+    for streams in MEMORY_STEPS:
+        while len(kept) < streams:
+            kept.append(Denoiser(RATE, shared))
+            kept[-1].process(speech[:RATE])
+        gc.collect()
+        if (held := resident_bytes()) is not None:
+            found.append({"streams": streams, "mb": held / 1e6})
+    return found
+
+
+def in_processes(count: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Call it in ``count`` fresh processes at once; each has run it once before, briefly, so that all is warm."""
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_warm_up, [arguments[0]] * count))
+        return list(pool.map(function, *([argument] * count for argument in arguments)))
+
+
+def _warm_up(model: str) -> None:
+    denoise(noisy_speech()[:RATE], RATE, model)
+    time.sleep(0.5)  # so that each process of the pool gets one
+
+
+def measure(model: str, seconds: float) -> dict[str, Any]:
+    """All of it; ``seconds`` for each figure."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = sorted({1, *(2**i for i in range(1, 8) if 2**i < cores), cores, 2 * cores})
+    steps: list[dict[str, float]] = []
+    for streams in LIVE_STEPS:
+        steps += in_processes(1, live, model, streams, seconds)
+        if steps[-1]["p50"] > 1:
+            break
+    return {
+        "cores": cores,
+        "live": steps,
+        "threads": {n: in_processes(1, threads_throughput, model, n, seconds)[0] for n in counts},
+        "processes": {n: sum(in_processes(n, threads_throughput, model, 1, seconds)) for n in counts},
+        "files": {n: _file_throughput(n, model, 20 * seconds) for n in sorted({1, cores})},
+        "memory": in_processes(1, memory, model)[0],
+    }
+
+
+def _file_throughput(processes: int, model: str, seconds: float) -> float:
+    return sum(seconds / taken for taken in in_processes(processes, one_file, model, seconds))
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Tables in Markdown."""
+    live_lines = [
+        [f"{s['streams']}", f"{s['p50']:.3f}", f"{s['p99']:.3f}", f"{s['max']:.3f}", f"{s['missed']} of {s['ticks']}"]
+        for s in found["live"]
+    ]
+    clean = [step["streams"] for step in found["live"] if not step["missed"]]
+    most = f"{max(clean)} streams without a miss" if clean else "no number of streams without a miss"
+    parts = [
+        f"Live on one core, one thread: {most}.",
+        table(["streams", "load p50", "p99", "max", "missed"], live_lines),
+        f"Throughput on {found['cores']} cores, in streams that could be kept up with.",
+        table(
+            ["", *(f"{n}" for n in found["threads"])], [_growth(kind, found[kind]) for kind in ("threads", "processes")]
+        ),
+        "Files, times real time.",
+        table(["", *(f"{n}" for n in found["files"])], [_growth("processes", found["files"])]),
+    ]
+    if steps := found["memory"]:
+        each = (steps[-1]["mb"] - steps[0]["mb"]) / (steps[-1]["streams"] - steps[0]["streams"])
+        parts.append(f"Memory: {steps[0]['mb']:.0f} MB with one stream, {each:.2f} MB for each further one.")
+    return "\n\n".join(parts)
+
+
+def _growth(kind: str, figures: dict[int, float]) -> list[str]:
+    one = figures[1]
+    return [kind, *(f"{figure:.0f} ({figure / one:.2f} x)" for figure in figures.values())]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from a command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="stream", help="name or ONNX file (stream)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for each figure (10); 60 for those to be quoted")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    given = parser.parse_args(arguments)
+    try:
+        Model.load(given.model)
+    except ModelError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    found = measure(given.model, given.seconds)
+    print(as_text(found))
+    if given.json:
+        document = {"benchmark": "scaling", **provenance(), "model": given.model, **found}
+        given.json.write_text(json.dumps(document, indent=1, default=float) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
