@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import math
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -171,10 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:  # `rtdenoise devices | head -1`
-        sys.stdout = None
+    except BrokenPipeError:
         code = OK
-    sys.exit(code)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the second Ctrl+C of the impatient
+    # What Python does besides this at its end, taking numba apart, lasts as long as denoising a file: half a second.
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 def _run(arguments: Sequence[str] | None, reporter: Reporter) -> int:
@@ -194,8 +198,8 @@ def _run(arguments: Sequence[str] | None, reporter: Reporter) -> int:
     except (RtdenoiseError, click.ClickException) as error:
         reporter.error(str(error), error)
         return FAILED
-    except BrokenPipeError:
-        raise
+    except (BrokenPipeError, SystemExit):  # `rtdenoise devices | head -0`; click turns the first into the second
+        return OK
     except Exception as error:
         hint = "" if reporter.verbosity >= 2 else "; run with -vv for the traceback"
         reporter.error(f"unexpected {type(error).__name__}: {error}".split("\n")[0] + hint, error)

@@ -162,8 +162,7 @@ def noise_in_pauses_db(samples: Float32, sample: Sample) -> float:
 def report(live: Live, sample: Sample, after: Float32, late: int | None) -> str:
     """The comparison as aligned lines."""
     load = live.stats.load
-    parts = " + ".join(f"{name.replace('_', ' ')} {ms:.1f}" for name, ms in live.latency_parts.items() if ms)
-    heard = "" if late is None else f"; heard {late / sample.sample_rate * 1e3:.1f} ms late"
+    heard = "" if late is None else f", {late / sample.sample_rate * 1e3:.1f} heard"
     pauses = [noise_in_pauses_db(samples, sample) for samples in (sample.noisy, after)]
     ratios = [si_sdr_db(samples, sample.clean) for samples in (sample.noisy, after)]
     p50, p99 = load.percentile(50), load.percentile(99)
@@ -172,7 +171,7 @@ def report(live: Live, sample: Sample, after: Float32, late: int | None) -> str:
             f"{'':24}before    after",
             f"{'noise in the pauses':20}{pauses[0]:10.1f}{pauses[1]:9.1f}  dBFS",
             f"{'SI-SDR':20}{ratios[0]:10.1f}{ratios[1]:9.1f}  dB",
-            f"{'latency':20}{live.latency_seconds * 1e3:10.1f}  ms ({parts}){heard}",
+            f"{'latency':20}{live.latency_seconds * 1e3:10.1f}  ms stated{heard}",
             f"{'load of one core':20}{p50:10.1%}  p50, {p99:.1%} p99, {load.maximum:.1%} max",
             f"{'underruns':20}{live.stats.underruns:10}",
         ]

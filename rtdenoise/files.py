@@ -50,12 +50,14 @@ class Reader(Protocol):
     """A source of samples.
 
     Attributes:
+        name: for people.
         sample_rate: in Hz.
         channels: how many.
         frames: samples of each channel that will come, or None where nobody knows.
         subtype: libsndfile's name for how they are stored, such as ``PCM_16``.
     """
 
+    name: str
     sample_rate: int
     channels: int
     frames: int | None
@@ -109,7 +111,7 @@ class FileReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path, self.name = Path(path), str(path)
         try:
             with open(self.path, "rb") as raw:
                 is_empty = not raw.read(1)
@@ -253,7 +255,7 @@ class Limited:
 
     def __init__(self, reader: Reader, seconds: float) -> None:
         self.sample_rate, self.channels, self.subtype = reader.sample_rate, reader.channels, reader.subtype
-        self._reader = reader
+        self.name, self._reader = reader.name, reader
         self._left = max(1, round(seconds * reader.sample_rate))
         self.frames = None if reader.frames is None else min(reader.frames, self._left)
 

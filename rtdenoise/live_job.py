@@ -12,6 +12,7 @@ from .job import Job, write_stats
 from .live import Live
 from .pipes import PipeReader
 from .reporter import Reporter
+from .streams import agree_on_rate
 
 
 def run_live(job: Job, reporter: Reporter) -> None:
@@ -30,10 +31,10 @@ def run_live(job: Job, reporter: Reporter) -> None:
             source = opened if job.duration_seconds is None else Limited(opened, job.duration_seconds)
         writer: Writer | None = None
         if job.target.kind != "device":
-            rate = job.raw_rate or source.sample_rate
+            rate = agree_on_rate([(source, "input")]) if isinstance(source, DeviceInfo) else source.sample_rate
             writer = sink = open_target(
                 job.target,
-                rate,
+                job.raw_rate or rate,
                 job.raw_channels or 1,
                 source=opened,
                 raw_format=job.raw_format,
