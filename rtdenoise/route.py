@@ -11,7 +11,7 @@ from .engine import Denoiser
 from .errors import DeviceError
 from .latency import LatencyPlan
 from .playout import LivePlayout, QueuePlayout
-from .realtime import Alarm, Faults
+from .realtime import Alarm, Faults, promote_sound_client
 from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
 from .sources import DeviceSource, ReaderSource
@@ -84,9 +84,10 @@ class Route:
             self._worker.start()
         else:
             self._by_hand.work = self._worker.step
+        promote_sound_client()
         for _, stream in self._streams:
             stream.start()
-        give_up = time.monotonic() + 1.0
+        give_up = time.monotonic() + 2.0
         while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
             self.check()
             time.sleep(0.01)
