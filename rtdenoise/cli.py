@@ -82,7 +82,7 @@ class _Doors(click.Group):
     metavar="low|high|MS",
     default="low",
     show_default=True,
-    help="Of the sound devices; MS for each.",
+    help="What devices and reserve may add.",
 )
 @click.option("--duration", type=_seconds, metavar="S", help="Stop after so many seconds of sound.")
 @click.option("--force", is_flag=True, help="Replace an output file that exists.")

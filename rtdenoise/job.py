@@ -147,6 +147,7 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
             f"rtdenoise: {job.source} -> {job.target}, {_shape(reader)}, model {first.model.name} "
             f"{first.model.version}, latency {first.latency_seconds * 1e3:g} ms (engine; cut off again)"
         )
+        reporter.detail(f"rtdenoise: {reader.subtype} in, hops of {first.hop_length} samples, {first.model.path}")
         stats = Stats(reader.sample_rate, first.hop_length / reader.sample_rate)
         begun = time.perf_counter()
         outcome, interruption = "done", None

@@ -55,6 +55,7 @@ def run_live(job: Job, reporter: Reporter) -> None:
         try:
             with live:
                 reporter.say(f"rtdenoise: {live.start_line()}")
+                reporter.detail(f"rtdenoise: {live.report()}")
                 live.wait(job.duration_seconds if opened is None else None)
         except KeyboardInterrupt as pressed:
             outcome, interruption = "stopped", pressed

@@ -1,0 +1,130 @@
+"""What is written agrees with what is there: help texts, the README's commands, its Python, its recipe for calls."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pulse
+import pytest
+
+from rtdenoise.cli import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_page_of_help_texts_is_what_help_prints():
+    """After a change of the command line: python tools/write_docs.py"""
+    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "tools" / "write_docs.py")
+    write_docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(write_docs)
+    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8").split() == write_docs.page().split()
+
+
+def test_help_is_the_same_from_outside():
+    for arguments in ([], ["demo"], ["devices"], ["models"]):
+        done = subprocess.run([sys.executable, "-m", "rtdenoise", *arguments, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0
+        name = " ".join(["rtdenoise", *arguments])
+        page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+        written = re.search(rf"## {name}\n\n```text\n(.*?)```", page, re.DOTALL).group(1)
+        assert done.stdout.split() == written.split()
+
+
+def commands() -> list[list[str]]:
+    """Every `rtdenoise ...` of the README and its neighbours, taken out of its pipeline."""
+    found = []
+    for page in (README, cli.help):
+        for line in page.splitlines():
+            for part in re.split(r"[|>`]", line.split("#")[0]):
+                words = part.split()
+                if "rtdenoise" in words and len(words) > words.index("rtdenoise") + 1:
+                    found.append(shlex.split(part)[words.index("rtdenoise") + 1 :])
+    return [words for words in found if words[0].startswith("--") or words[0] in cli.commands]
+
+
+def test_every_command_in_the_readme_is_one_that_exists():
+    assert len(commands()) >= 6
+    for words in commands():
+        context = cli.make_context("rtdenoise", list(words))
+        if words[0] in cli.commands:
+            cli.commands[words[0]].make_context(words[0], words[1:], parent=context)
+        else:
+            assert context.params["source"] is not None, words
+    with pytest.raises(click.UsageError):
+        cli.make_context("rtdenoise", ["--inputs", "mic"])
+
+
+def test_the_two_commands_are_targets_of_the_makefile():
+    make = (ROOT / "Makefile").read_text(encoding="utf-8")
+    wanted = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")]
+    assert wanted == ["make demo", "make test"]
+    for line in wanted:
+        assert re.search(rf"^{line.split()[1]}:", make, re.MULTILINE)
+
+
+def test_every_file_that_the_readme_names_is_there():
+    names = re.findall(r"`([\w./-]+(?:/|\.py|\.md))`|\]\((?!http)([\w./-]+)\)|(docs/[\w.-]+)", README)
+    for name in (next(filter(None, match)) for match in names):
+        if name != "demo-output/":
+            assert (ROOT / name).exists() or (ROOT / "rtdenoise" / name).exists(), name
+
+
+def test_the_python_of_the_readme_runs(speechlike):
+    (code,) = blocks("python")
+    names = {"block": speechlike(48000, 48000)}
+    exec(code, names)
+    assert names["denoiser"].latency == 768
+    assert len(names["clean"]) >= 48000
+
+
+def test_latency_as_the_readme_says():
+    from rtdenoise import Denoiser
+
+    for rate in map(int, re.search(r"16 ms late at ([\d, and]+) kHz", README).group(1).replace(" and", ",").split(",")):
+        assert Denoiser(rate * 1000).latency_seconds == 0.016
+
+
+@pytest.mark.skipif(
+    pulse.why_not() is not None and os.environ.get("CI") != "true", reason=f"no sound server: {pulse.why_not()}"
+)
+def test_the_recipe_for_call_programs(noise):
+    """The README's own lines on a real server; a recorder that listens to the virtual microphone hears something."""
+    recipe = next(block for block in blocks("sh") if "pactl" in block)
+    *prepare, last = recipe.strip().splitlines()
+    server = pulse.Server(48000)
+    try:
+        for line in prepare:
+            subprocess.run(["bash", "-c", line], env=server.environment, check=True, capture_output=True)
+        assert last.startswith("PULSE_SINK=denoised rtdenoise --input mic")
+        microphone = "--input 'fake microphone'"
+        ours = last.replace("rtdenoise ", f"exec {sys.executable} -m rtdenoise -q --bypass ").replace(
+            "--input mic", microphone
+        )
+        running = subprocess.Popen(["bash", "-c", ours], env=server.environment)
+        playing = server.start_playing(0.3 * noise(48000 * 12), "microphone")
+        heard = np.zeros(0)
+        for _ in range(10):
+            with server.recording("denoised_microphone") as recorded:
+                server.play(np.zeros(24000, np.float32), "bench_player")
+            heard = recorded[0]
+            if np.abs(heard).max(initial=0) > 0.1:
+                break
+        running.terminate()
+        playing.kill()
+        assert running.wait(timeout=10) == 130
+        assert np.abs(heard).max(initial=0) > 0.1
+    finally:
+        server.stop()
