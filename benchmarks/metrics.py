@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import soxr
@@ -59,10 +61,20 @@ def si_sdr(clean: Float64, estimate: Float64) -> float:
 
 def dnsmos(clean: Float64, estimate: Float64) -> dict[str, float]:
     """DNSMOS P.835 (Reddy et al. 2022), 1 to 5, without the clean version: signal, background, overall."""
+    opinion = _dnsmos().run(estimate.clip(-1, 1), RATE)
+    return {key: float(opinion[f"{key.lower()}_mos"]) for key in ("SIG", "BAK", "OVRL")}
+
+
+@functools.cache
+def _dnsmos() -> ModuleType:
+    """The module, its sessions kept to one thread: recordings are measured side by side."""
+    import onnxruntime
     from speechmos import dnsmos
 
-    opinion = dnsmos.run(estimate.clip(-1, 1), RATE)
-    return {key: float(opinion[f"{key.lower()}_mos"]) for key in ("SIG", "BAK", "OVRL")}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    dnsmos.ort = SimpleNamespace(InferenceSession=functools.partial(onnxruntime.InferenceSession, sess_options=options))
+    return dnsmos
 
 
 #: Columns in their order, with the number of decimals that means something.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import sys
@@ -28,10 +29,12 @@ from .environments import NotInstalledError
 from .metrics import measure
 from .peers import Peer
 from .provenance import provenance
-from .streaming import PeerError, Streamed, stream
+from .streaming import ONE_THREAD, PeerError, Streamed, stream
 from .tables import as_text, summarise
 
 NOISY = "noisy"
+#: Processes whose start is timed, for a median.
+START_UPS = 3
 _PROBE_SECONDS = 12.0
 
 
@@ -69,7 +72,9 @@ def run_peer(peer: Peer, pairs: list[Pair], pool: Executor, install: bool, keep:
     """One row, from streaming to scores; whatever fails is said in it."""
     row = Row(peer.name, whole_file=peer.block is None)
     try:
-        streamed = stream(peer, {pair.name: pair.noisy for pair in pairs}, _probes(pairs), install=install)
+        streamed = stream(
+            peer, {pair.name: pair.noisy for pair in pairs}, _probes(pairs), install=install, start_ups=START_UPS
+        )
     except (NotInstalledError, PeerError) as problem:
         row.problems.append(str(problem))
         return row
@@ -90,7 +95,8 @@ def compare(
     keep: Path | None = None,
 ) -> list[Row]:
     """A row for the noisy input and one for each contestant. Nothing else runs while one is timed."""
-    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+    os.environ.update(ONE_THREAD)
+    with ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         rows = [Row(NOISY)]
         score(rows[0], pairs, {pair.name: pair.noisy for pair in pairs}, pool)
         for contestant in contestants:

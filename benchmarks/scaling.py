@@ -51,6 +51,11 @@ def use_one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def live(model: str, streams: int, seconds: float) -> dict[str, float]:
     """Serve ``streams`` at real-time pace from one thread on one core; loads are of the 8 ms between ticks."""
     use_one_core()
@@ -147,7 +152,7 @@ def _warm_up(model: str) -> None:
 
 def measure(model: str, seconds: float) -> dict[str, Any]:
     """All of it; ``seconds`` for each figure."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     counts = sorted({1, *(2**i for i in range(1, 8) if 2**i < cores), cores, 2 * cores})
     steps: list[dict[str, float]] = []
     for streams in LIVE_STEPS:

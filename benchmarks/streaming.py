@@ -32,8 +32,9 @@ TAIL_SECONDS = 0.4
 #: Whole-file peers may come out this much early; nobody else can.
 _EARLIEST_SECONDS = -0.05
 _START_UP_LIMIT_SECONDS = 300
-_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
-_ONE_THREAD["VECLIB_MAXIMUM_THREADS"] = "1"
+#: For libraries that would start a thread for each core.
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
+ONE_THREAD["VECLIB_MAXIMUM_THREADS"] = "1"
 
 
 class PeerError(Exception):
@@ -74,8 +75,9 @@ def stream(
     with tempfile.TemporaryDirectory(prefix="rtdenoise-benchmark-") as name:
         folder = Path(name)
         start_up_seconds = _start_up(peer, python, folder, start_ups)
+        # Probes come first by name, so that a peer that crashes on a recording has been measured.
         recordings = {f"probe-{i}": probe for i, probe in enumerate(probes)}
-        recordings |= {f"file-{i:05d}": samples for i, samples in enumerate(inputs.values())}
+        recordings |= {f"recording-{i:05d}": samples for i, samples in enumerate(inputs.values())}
         recordings = {key: _at_rate_of(peer, samples) for key, samples in recordings.items()}
         crash = _work(peer, python, folder, recordings, timeout_seconds)
         records = {record["name"]: record for record in map(json.loads, _lines(folder / "out" / "records.jsonl"))}
@@ -90,7 +92,7 @@ def stream(
     delay = measure_delay([(recordings[key], done[key]) for key in probed], peer.sample_rate)
     result = Streamed()
     for i, (name, samples) in enumerate(inputs.items()):
-        key = f"file-{i:05d}"
+        key = f"recording-{i:05d}"
         if key not in done:
             result.failures[name] = records.get(key, {}).get("error") or crash or "no output"
         elif not np.isfinite(done[key]).all():
@@ -99,7 +101,7 @@ def stream(
             result.failures[name] = f"gave {len(done[key])} samples for {len(recordings[key])}"
         else:
             result.outputs[name] = _aligned(done[key], delay, peer.sample_rate, len(samples))
-    streamed = [key for key in done if key.startswith("file")] or probed
+    streamed = [key for key in done if key.startswith("recording")] or probed
     seconds = sum(len(recordings[key]) for key in streamed) / peer.sample_rate
     blocks = np.concatenate([records[key]["block_seconds"] for key in streamed])
     result.cost = {
@@ -167,7 +169,7 @@ def _resampled(samples: Float32, rate: int, wanted: int) -> Float32:
 def _environment(peer: Peer) -> dict[str, str]:
     """One thread; and this very rtdenoise for what runs in this very interpreter."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **_ONE_THREAD, **({} if peer.requirements else {"PYTHONPATH": path})}
+    return {**os.environ, **ONE_THREAD, **({} if peer.requirements else {"PYTHONPATH": path})}
 
 
 def _command(peer: Peer, python: Path, folder: Path, mode: str) -> list[str]:
@@ -190,7 +192,7 @@ def _start_up(peer: Peer, python: Path, folder: Path, times: int) -> float:
         seconds.append(time.perf_counter() - begin)
         if done.stdout != "ready\n":
             raise PeerError(_last_line(done.stderr, done.returncode))
-    return float(np.median(seconds[1:]))
+    return float(np.median(seconds[1:] or seconds))
 
 
 def _work(peer: Peer, python: Path, folder: Path, recordings: dict[str, Float32], timeout: float) -> str | None:
