@@ -19,8 +19,8 @@ Written by `python tools/write_docs.py`; change the help texts, not this page.
 
 Sound goes from `--input` to `--output`. A name is a file when it exists, has a suffix or a path separator; else it is a
 device. `file:NAME` and `device:NAME` say it outright. The format of an output file follows from its suffix, its depth
-from the input. Pipes carry WAV, told by its header, or raw samples announced with `--raw-rate`; what comes out is of the
-same kind.
+from the input. Pipes carry WAV, told by its header, or raw samples announced with `--raw-rate`; what comes out is
+of the same kind.
 
 Standard output carries sound or what was asked for (`--json`, `--stats -`); what people read goes to standard error.
 """
