@@ -86,16 +86,16 @@ _MEASURES: dict[str, Callable[[Float64, Float64], float]] = {
 
 def measure(clean: Float32, estimate: Float32) -> tuple[dict[str, float], dict[str, str]]:
     """All measures of one recording, and for each that cannot be had, why: what one refuses, another can still say."""
-    clean, estimate = clean.astype(np.float64), estimate.astype(np.float64)
+    pair = clean.astype(np.float64), estimate.astype(np.float64)
     scores: dict[str, float] = {}
     missing: dict[str, str] = {}
     for name, function in _MEASURES.items():
         try:
-            scores[name] = _finite(function(clean, estimate))
+            scores[name] = _finite(function(*pair))
         except Exception as error:  # each library has its own for silence, short files and the like
             missing[name] = _reason(error)
     try:
-        scores |= {name: _finite(score) for name, score in dnsmos(clean, estimate).items()}
+        scores |= {name: _finite(score) for name, score in dnsmos(*pair).items()}
     except Exception as error:
         missing["DNSMOS"] = _reason(error)
     return scores, missing

@@ -82,13 +82,12 @@ def stream(
         crash = _work(peer, python, folder, recordings, timeout_seconds)
         records = {record["name"]: record for record in map(json.loads, _lines(folder / "out" / "records.jsonl"))}
         done = {key: np.load(folder / "out" / f"{key}.npy") for key, record in records.items() if "given" in record}
-        summary_file = folder / "out" / "summary.json"
-        summary = json.loads(summary_file.read_text()) if summary_file.exists() else {}
+        summary = json.loads("".join(_lines(folder / "out" / "summary.json")) or "{}")
 
-    probed = [key for key in done if key.startswith("probe") and np.isfinite(done[key]).all()]
+    probed = [key for key in done if key.startswith("probe") and np.isfinite(done[key]).all() and done[key].any()]
     if not probed:
         reasons = [record["error"] for record in records.values() if "error" in record]
-        raise PeerError(crash or (reasons[0] if reasons else "NaN or Inf in all of its output"))
+        raise PeerError(crash or (reasons[0] if reasons else "NaN, Inf or silence where clean speech went in"))
     delay = measure_delay([(recordings[key], done[key]) for key in probed], peer.sample_rate)
     result = Streamed()
     for i, (name, samples) in enumerate(inputs.items()):
@@ -101,21 +100,35 @@ def stream(
             result.failures[name] = f"gave {len(done[key])} samples for {len(recordings[key])}"
         else:
             result.outputs[name] = _aligned(done[key], delay, peer.sample_rate, len(samples))
-    streamed = [key for key in done if key.startswith("recording")] or probed
-    seconds = sum(len(recordings[key]) for key in streamed) / peer.sample_rate
-    blocks = np.concatenate([records[key]["block_seconds"] for key in streamed])
-    result.cost = {
-        "delay_ms": 1000 * delay / peer.sample_rate,
-        "latency_ms": _latency_ms(peer, delay, [(len(recordings[key]), records[key]["given"]) for key in probed]),
-        "cpu_per_second": sum(records[key]["cpu_seconds"] for key in streamed) / seconds,
-        "block_ms": 1000 * peer.block / peer.sample_rate if peer.block else None,
-        "block_p50_ms": 1000 * float(np.median(blocks)) if peer.block else None,
-        "block_p99_ms": 1000 * float(np.percentile(blocks, 99)) if peer.block else None,
-        "peak_mb": _megabytes(summary.get("peak_bytes")),
+    heard = {key: (len(recordings[key]), records[key]) for key in done}
+    result.cost = _streaming_cost(peer, delay, heard) | {
         "start_up_seconds": start_up_seconds,
+        "peak_mb": _megabytes(summary.get("peak_bytes")),
         "installed_mb": _megabytes(summary.get("installed_bytes")),
     }
     return result
+
+
+def _streaming_cost(peer: Peer, delay: int, heard: dict[str, tuple[int, dict[str, Any]]]) -> dict[str, float | None]:
+    """From the length of each recording and what the worker noted of it."""
+    samples = sum(length for length, _ in heard.values())
+    cost: dict[str, float | None] = {
+        "delay_ms": 1000 * delay / peer.sample_rate,
+        "cpu_per_second": sum(record["cpu_seconds"] for _, record in heard.values()) * peer.sample_rate / samples,
+        "latency_ms": None,
+        "block_ms": None,
+        "block_p50_ms": None,
+        "block_p99_ms": None,
+    }
+    if peer.block:
+        latencies = [
+            handing_out_latency(peer.block, delay, length, record["given"]) for length, record in heard.values()
+        ]
+        blocks = 1000 * np.concatenate([record["block_seconds"] for _, record in heard.values()])
+        cost["latency_ms"] = 1000 * max(latencies) / peer.sample_rate
+        cost["block_ms"] = 1000 * peer.block / peer.sample_rate
+        cost["block_p50_ms"], cost["block_p99_ms"] = map(float, np.percentile(blocks, (50, 99)))
+    return cost
 
 
 def measure_delay(pairs: list[tuple[Float32, Float32]], sample_rate: int) -> int:
@@ -141,12 +154,6 @@ def handing_out_latency(block: int, delay: int, length: int, given: list[int]) -
     return int(np.max(((call + 1) * block - i)[handed_out], initial=0))
 
 
-def _latency_ms(peer: Peer, delay: int, probed: list[tuple[int, list[int]]]) -> float | None:
-    if not peer.block:
-        return None
-    return 1000 / peer.sample_rate * max(handing_out_latency(peer.block, delay, *probe) for probe in probed)
-
-
 def _at_rate_of(peer: Peer, samples: Float32) -> Float32:
     """At the peer's rate, ended by silence where it streams, a whole number of blocks long."""
     samples = _resampled(samples, RATE, peer.sample_rate)
@@ -166,10 +173,13 @@ def _resampled(samples: Float32, rate: int, wanted: int) -> Float32:
     return samples if rate == wanted else soxr.resample(samples, rate, wanted, quality="VHQ")
 
 
-def _environment(peer: Peer) -> dict[str, str]:
+def _call(command: list[str], peer: Peer, folder: Path, timeout: float) -> subprocess.CompletedProcess[str]:
     """One thread; and this very rtdenoise for what runs in this very interpreter."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **ONE_THREAD, **({} if peer.requirements else {"PYTHONPATH": path})}
+    environment = {**os.environ, **ONE_THREAD, **({} if peer.requirements else {"PYTHONPATH": path})}
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", env=environment, cwd=folder, timeout=timeout
+    )
 
 
 def _command(peer: Peer, python: Path, folder: Path, mode: str) -> list[str]:
@@ -181,12 +191,11 @@ def _command(peer: Peer, python: Path, folder: Path, mode: str) -> list[str]:
 def _start_up(peer: Peer, python: Path, folder: Path, times: int) -> float:
     """Median seconds from starting the process to its first block done, after one run that fills the caches."""
     command = _command(peer, python, folder, "start-up")
-    how = {"capture_output": True, "text": True, "env": _environment(peer), "cwd": folder}
     seconds = []
     for _ in range(times + 1):
         begin = time.perf_counter()
         try:
-            done = subprocess.run(command, timeout=_START_UP_LIMIT_SECONDS, **how)
+            done = _call(command, peer, folder, _START_UP_LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
             raise PeerError(f"gave no block within {_START_UP_LIMIT_SECONDS} s") from None
         seconds.append(time.perf_counter() - begin)
@@ -202,9 +211,8 @@ def _work(peer: Peer, python: Path, folder: Path, recordings: dict[str, Float32]
     for key, samples in recordings.items():
         np.save(folder / "in" / f"{key}.npy", samples)
     command = _command(peer, python, folder, "stream")
-    how = {"capture_output": True, "text": True, "errors": "replace", "env": _environment(peer), "cwd": folder}
     try:
-        done = subprocess.run(command, timeout=timeout, **how)
+        done = _call(command, peer, folder, timeout)
     except subprocess.TimeoutExpired:
         return f"stopped after {timeout:.0f} s"
     return _last_line(done.stderr, done.returncode) if done.returncode else None

@@ -31,9 +31,9 @@ def test_the_command_writes_a_row_for_everybody_and_says_what_is_missing(tmp_pat
     code = quality.main([*given, "--json", str(tmp_path / "q.json"), "--keep", str(tmp_path / "kept")])
     assert code == 1
     text = capsys.readouterr().out
-    for line in ("| noisy | 2 |", "| stream | 2 |", "| late | 2 |", "| broken | 0 | NaN or Inf in all of its output"):
+    for line in ("| noisy | 2 |", "| stream | 2 |", "| late | 2 |", "| broken | 0 | NaN, Inf or silence"):
         assert line in text
-    assert "- broken: NaN or Inf in all of its output" in text
+    assert "- broken: NaN, Inf or silence where clean speech went in" in text
     assert "SI-SDR by SNR\n\n|  | +0 dB | +5 dB |" in text
     assert "SI-SDR by noise\n\n|  | fan | car |" in text
     document = json.loads((tmp_path / "q.json").read_text())

@@ -113,7 +113,12 @@ class Stream:
             "class Stream:\n    def __init__(self): import no_such_package",
             "No module named 'no_such_package'",
         ),
-        ("nans", "class Stream:\n    def process(self, s): return s * np.nan", "NaN or Inf in all of its output"),
+        (
+            "nans",
+            "class Stream:\n    def process(self, s): return s * np.nan",
+            "NaN, Inf or silence where clean speech went in",
+        ),
+        ("mute", "class Stream:\n    def process(self, s): return s * 0", "NaN, Inf or silence"),
         ("exits", "import os\nclass Stream:\n    def __init__(self): os._exit(3)", "crashed with exit code 3"),
         ("chatty", "class Stream:\n    def __init__(self): print('ready'); 1 / 0", "ZeroDivisionError"),
     ],
