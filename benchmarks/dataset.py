@@ -96,8 +96,9 @@ def _from_name(name: str) -> tuple[float | None, str | None]:
 
 def _conditions(folder: Path) -> dict[str, tuple[float | None, str | None]]:
     file = folder / "log_testset.txt"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return {name: (float(snr), noise) for name, noise, snr in (line.split() for line in lines if line.strip())}
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    found = re.findall(r"^(\S+) +(\S+) +(-?\d+(?:\.\d+)?)\s*$", text, re.MULTILINE)
+    return {name: (float(snr), noise) for name, noise, snr in found}
 
 
 def _samples(clean_file: Path, noisy_file: Path) -> tuple[Float32, Float32]:

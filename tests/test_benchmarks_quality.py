@@ -117,7 +117,7 @@ def test_other_sets_are_read_as_they_come(tmp_path):
     (folder / "clean" / "clnsp1_train_69005_1_snr15_tl-21_fileid_158.wav").rename(
         folder / "clean" / "clean_fileid_158.wav"
     )
-    (folder / "log_testset.txt").write_text("p232_001 bus 12.5\n")
+    (folder / "log_testset.txt").write_text("file noise snr\n\np232_001 bus 12.5\np232_002 cafe 5\n")
     pairs, left_out = load_pairs(folder)
     assert not left_out
     assert {(pair.snr_db, pair.noise) for pair in pairs} == {(12.5, "bus"), (15.0, "train")}
