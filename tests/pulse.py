@@ -1,0 +1,85 @@
+"""A PulseAudio server of the tests' own, and what plays into it and records from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+SCRIPT = Path(__file__).parent / "sound_server.sh"
+NEEDED = ["pulseaudio", "pactl", "parec", "pacat"]
+
+
+def why_not() -> str | None:
+    """Why no server can run here, or None."""
+    if not sys.platform.startswith("linux"):
+        return "PulseAudio is started on Linux only"
+    missing = [program for program in NEEDED if shutil.which(program) is None]
+    if missing:
+        return (
+            f"{', '.join(missing)} missing; "
+            "apt-get install --no-install-recommends pulseaudio pulseaudio-utils libasound2-plugins libportaudio2"
+        )
+    return None
+
+
+class Server:
+    """A running server; ``environment`` is what a program needs to find it."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.folder = Path(tempfile.mkdtemp(prefix="rtd"))  # short: a socket's path has 108 bytes at most
+        done = subprocess.run(
+            [SCRIPT, "start", self.folder, str(rate)], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        self.environment = os.environ | {
+            "XDG_RUNTIME_DIR": str(self.folder),
+            "PULSE_SERVER": f"unix:{self.folder}/socket",
+            "ALSA_CONFIG_PATH": f"{self.folder}/alsa.conf",
+        }
+
+    def stop(self) -> None:
+        """End the server and leave nothing behind."""
+        subprocess.run([SCRIPT, "stop", self.folder], timeout=60, check=True)
+        shutil.rmtree(self.folder)
+
+    def play(self, samples: np.ndarray, sink: str) -> None:
+        """Play (n,) float32 into a sink and return when it is over."""
+        self.start_playing(samples, sink).wait(timeout=len(samples) / self.rate + 30)
+
+    def start_playing(self, samples: np.ndarray, sink: str) -> subprocess.Popen[bytes]:
+        """Begin to play (n,) float32 into a sink."""
+        source = self.folder / f"{sink}.raw"
+        samples.astype(np.float32).tofile(source)
+        arguments = ["--raw", "--format=float32le", "--channels=1", f"--rate={self.rate}", "--latency-msec=100"]
+        return subprocess.Popen(["pacat", *arguments, f"--device={sink}", str(source)], env=self.environment)
+
+    @contextmanager
+    def recording(self, source: str, channels: int = 1) -> Iterator[list[np.ndarray]]:
+        """Record while the block runs; at its end the list holds one array, (n, channels) float32."""
+        arguments = ["--raw", "--format=float32le", f"--channels={channels}", f"--rate={self.rate}"]
+        target, recorded = self.folder / f"{source}.recording", []
+        with target.open("wb") as file:
+            process = subprocess.Popen(
+                ["parec", *arguments, "--latency-msec=50", f"--device={source}"], stdout=file, env=self.environment
+            )
+            deadline = time.monotonic() + 10
+            while not target.stat().st_size and time.monotonic() < deadline:
+                time.sleep(0.02)
+            try:
+                yield recorded
+            finally:
+                time.sleep(0.3)  # what it has not been handed yet
+                process.terminate()
+                process.wait(timeout=10)
+        samples = np.fromfile(target, np.float32)
+        recorded.append(samples[: len(samples) // channels * channels].reshape(-1, channels))
