@@ -34,7 +34,13 @@ def metadata(wheel):
 
 def test_weights_sample_and_licence_are_in_the_wheel(wheel):
     names = set(wheel.namelist())
-    for name in ("weights/stream.onnx", "samples/demo_clean.flac", "samples/demo_noisy.flac", "py.typed"):
+    for name in (
+        "weights/stream.onnx",
+        "weights/MODEL_CARD.md",
+        "samples/demo_clean.flac",
+        "samples/demo_noisy.flac",
+        "py.typed",
+    ):
         assert f"rtdenoise/{name}" in names
         assert wheel.read(f"rtdenoise/{name}") == (ROOT / "rtdenoise" / name).read_bytes()
     assert any(name.endswith("licenses/LICENSE") for name in names)
