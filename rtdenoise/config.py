@@ -28,7 +28,7 @@ class TransformConfig:
     def __post_init__(self) -> None:
         if self.hop_length < 1 or self.window_length % 2 or self.window_length < 3 * self.hop_length:
             raise ParameterError(
-                f"a transform with window_length={self.window_length} and hop_length={self.hop_length} cannot be built: "
+                f"a transform with window_length={self.window_length}, hop_length={self.hop_length} cannot be built: "
                 "the window must be even and at least three hops long"
             )
 

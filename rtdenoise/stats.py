@@ -15,6 +15,7 @@ from .errors import ParameterError
 
 _LOWEST_LOAD, _HIGHEST_LOAD, _RESOLUTION = 1e-4, 1e3, 1.01
 _LOG_LOWEST, _LOG_RESOLUTION = math.log(_LOWEST_LOAD), math.log(_RESOLUTION)
+_LOUDEST = 1e6  # linear; what is above is no sound
 _BINS = math.ceil((math.log(_HIGHEST_LOAD) - _LOG_LOWEST) / _LOG_RESOLUTION) + 1
 
 
@@ -79,8 +80,10 @@ class LevelMeter:
         """Take in ``samples``, shape ``(n,)`` float32; 0 samples change nothing."""
         if not len(samples):
             return
-        seconds = len(samples) / self._sample_rate
         peak = max(float(samples.max()), -float(samples.min()))
+        if not peak < _LOUDEST:  # NaN, Inf or nonsense from a file: the engine makes it harmless, a level it has none
+            return
+        seconds = len(samples) / self._sample_rate
         self.peak = max(peak, self.peak * 10.0**-seconds)
         keep = math.exp(-seconds / 0.3)
         self._power = keep * self._power + (1.0 - keep) * float(np.dot(samples, samples)) / len(samples)

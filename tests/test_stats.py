@@ -105,3 +105,12 @@ def test_counters_are_told_in_milliseconds_to_people_and_survive_json():
     assert "late       11.0 ms thrown away" in text
     assert json.loads(json.dumps(stats.as_dict())) == stats.as_dict()
     assert stats.as_dict()["load"]["p50"] == pytest.approx(0.125, rel=0.011)
+
+
+@pytest.mark.parametrize("nonsense", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_level_survives_samples_that_are_no_sound(nonsense):
+    meter = LevelMeter(16000)
+    meter.update(np.full(100, 0.5, np.float32))
+    before = meter.peak, meter.rms
+    meter.update(np.array([0.1, nonsense, 0.1], np.float32))
+    assert (meter.peak, meter.rms) == before
