@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 SCRIPT = Path(__file__).parent / "sound_server.sh"
 NEEDED = ["pulseaudio", "pactl", "parec", "pacat"]
@@ -52,16 +53,22 @@ class Server:
         subprocess.run([SCRIPT, "stop", self.folder], timeout=60, check=True)
         shutil.rmtree(self.folder)
 
-    def play(self, samples: np.ndarray, sink: str) -> None:
-        """Play (n,) float32 into a sink and return when it is over."""
-        self.start_playing(samples, sink).wait(timeout=len(samples) / self.rate + 30)
+    def start_playing(self, samples: np.ndarray, sink: str) -> None:
+        """Begin to play (n,) float32 into a sink, from the server's own memory: no client can be late."""
+        soundfile.write(self.folder / "sound.wav", samples, self.rate, subtype="FLOAT")
+        self._pactl("upload-sample", str(self.folder / "sound.wav"), "sound")
+        self._pactl("play-sample", "sound", sink)
 
-    def start_playing(self, samples: np.ndarray, sink: str) -> subprocess.Popen[bytes]:
-        """Begin to play (n,) float32 into a sink."""
-        source = self.folder / f"{sink}.raw"
-        samples.astype(np.float32).tofile(source)
-        arguments = ["--raw", "--format=float32le", "--channels=1", f"--rate={self.rate}", "--latency-msec=100"]
-        return subprocess.Popen(["pacat", *arguments, f"--device={sink}", str(source)], env=self.environment)
+    def wait_for_silence(self) -> None:
+        """Return when all that `start_playing` began is over; nothing can end it before."""
+        deadline = time.monotonic() + 60
+        while "play-memblockq" in self._pactl("list", "short", "sink-inputs") and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def _pactl(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=30, check=True
+        ).stdout
 
     @contextmanager
     def recording(self, source: str, channels: int = 1) -> Iterator[list[np.ndarray]]:

@@ -101,8 +101,9 @@ def denoised(played, rate, lead):
 
 
 def agreement_db(expected, recorded, start):
-    """SNR of a recording whose sound begins at ``start``."""
-    return snr_db(expected, np.resize(recorded[start : start + len(expected)], len(expected)))
+    """SNR of a recording whose sound begins at ``start``, or two samples away: `locate` knew only about what to expect."""
+    places = range(max(0, start - 2), start + 3)
+    return max(snr_db(expected, np.resize(recorded[place : place + len(expected)], len(expected))) for place in places)
 
 
 def find_lead(recorded, start, played, rate, guess):
@@ -114,7 +115,8 @@ def find_lead(recorded, start, played, rate, guess):
     begin, end = rate, rate * 3 // 2  # there is speech in this half second
 
     def fit(lead):
-        return agreement_db(denoised(played[:end], rate, lead)[begin:], recorded, start + begin)
+        part = denoised(played[: end + rate // 10], rate, lead)[begin:end]  # what comes next leaks into it
+        return agreement_db(part, recorded, start + begin)
 
     step = hop // 12
     places = range(guess, guess + hop, step)
@@ -123,7 +125,7 @@ def find_lead(recorded, start, played, rate, guess):
         places = range(best - step + 1, best + step, max(1, step // 4))
         step = max(1, step // 4)
     best = max(places, key=fit)
-    return max(range(best - 10 * hop, best + 11 * hop, hop), key=fit)
+    return max(range(best - 8 * hop, best + 9 * hop, hop), key=fit)
 
 
 @pytest.mark.parametrize("server", [48000], indirect=True)
@@ -134,17 +136,16 @@ def test_noisy_speech_through_two_devices_is_what_file_mode_makes_of_it(server, 
         with server.recording("speakers.monitor") as recording:
             running = Process(server, "--input", "fake microphone", "--output", "fake speakers", "--latency", "60")
             time.sleep(1.0)
-            playing = server.start_playing(played, "microphone")
+            server.start_playing(played[: 6 * rate], "microphone")
             time.sleep(5.5)
             outcome, counters, seconds = running.interrupt()
-            playing.kill()
-            playing.wait()
+        server.wait_for_silence()
         recorded = recording[0][:, 0]
         heard = np.flatnonzero(recorded)[-1]
         start = locate(denoised(played, rate, rate), recorded)
         whole = played[: heard - start - rate // 10]
-        # The end of the recording is about the end of the capture, so its beginning is about known.
-        lead = find_lead(recorded, start, played, rate, counters["samples_in"] - (heard - start))
+        captured = counters["samples_in"] - round(counters["latency_ms"] / 1e3 * rate)  # of what was heard
+        lead = find_lead(recorded, start, played, rate, captured - (heard - start))
         return agreement_db(denoised(whole, rate, lead), recorded, start), counters, outcome, seconds, len(whole)
 
     best = patiently(attempt, lambda db, counters, *_: db > 60 and is_clean(counters))
@@ -164,14 +165,15 @@ def test_a_microphone_into_a_pipe_is_what_file_mode_makes_of_it(server, noisy):
     def attempt():
         arguments = ["--input", "fake microphone", "--output", "-", "--raw-rate", rate, "--raw-format", "f32le"]
         running = Process(server, *arguments, "--duration", "7")
-        server.play(played, "microphone")
+        server.start_playing(played, "microphone")
         running.process.communicate(timeout=30)
         recorded, counters = np.fromfile(running.out, np.float32), json.loads(running.stats.read_text())
         assert running.process.returncode == 0
         assert len(recorded) == counters["samples_in"] == counters["samples_out"]
         # The recording begins with the first sample that was captured, and so do the hops.
         start = locate(denoised(played, rate, rate), recorded)
-        return agreement_db(denoised(played, rate, start), recorded, start), counters
+        leads = range(start - 2, start + 3)
+        return max(agreement_db(denoised(played, rate, lead), recorded, start) for lead in leads), counters
 
     agreement, _ = patiently(attempt, lambda db, counters: db > 60 and is_clean(counters))
     print(f"{rate} Hz: agrees to {agreement:.0f} dB")
@@ -208,9 +210,8 @@ print(json.dumps(report))
 class Bench:
     """A pass-through program on the bench with noise for its microphone, and a recording of both its ends."""
 
-    def __init__(self, server, noise, latency):
+    def __init__(self, server, noise, latency, seconds=4.0):
         self.server, self.rate = server, server.rate
-        self._playing = server.start_playing(0.3 * noise(60 * server.rate), "bench_player")
         self.process = subprocess.Popen(
             [sys.executable, "-c", LIVE, str(server.rate), latency],
             env=server.environment,
@@ -218,6 +219,7 @@ class Bench:
             stdout=subprocess.PIPE,
         )
         self.first_report = json.loads(self.process.stdout.readline())
+        server.start_playing(0.3 * noise(round(seconds * server.rate)), "bench_player")
         time.sleep(1.0)
 
     def measure_ms(self):
@@ -232,8 +234,7 @@ class Bench:
     def end(self):
         """Its report."""
         out, _ = self.process.communicate(b"\n", timeout=30)
-        self._playing.kill()
-        self._playing.wait()
+        self.server.wait_for_silence()
         return json.loads(out)
 
 
@@ -257,7 +258,7 @@ def test_the_latency_that_is_stated_is_the_one_that_is_measured(server, noise, l
 @pytest.mark.parametrize("server", [48000], indirect=True)
 @pytest.mark.parametrize("seconds", [0.2, 1.5])
 def test_a_second_after_the_process_was_stopped_the_latency_is_what_it_was(server, noise, seconds):
-    bench = Bench(server, noise, "low")
+    bench = Bench(server, noise, "low", seconds + 6.0)
     before = bench.measure_ms()
     bench.process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)
