@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtdenoise import Denoiser, Model, denoise
+from rtdenoise.commands.demo import load_sample
 from rtdenoise.config import NATIVE_RATES
-from rtdenoise.demo import load_sample
 
 
 def stream(denoiser: Denoiser, samples: NDArray[np.float32], block: int) -> NDArray[np.float32]:

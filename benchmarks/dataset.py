@@ -7,6 +7,7 @@ keeps both in ``log_testset.txt``, lines of ``p232_001 bus 12.5``, which is read
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Pair:
 
 
 def load_pairs(folder: Path, limit: int | None = None) -> tuple[list[Pair], dict[str, str]]:
-    """All usable pairs (``limit``: so many, evenly spread), and by file name why another is left out.
+    """All usable pairs (``limit``: so many by lot), and by file name why another is left out.
 
     Raises:
         DataError: no such folders, or no usable pair in them.
@@ -58,7 +59,7 @@ def load_pairs(folder: Path, limit: int | None = None) -> tuple[list[Pair], dict
     both = sorted(clean.keys() & noisy.keys())
     table = _conditions(folder)
     pairs = []
-    for key in spread(both, limit):
+    for key in choose(both, limit):
         name = noisy[key].stem
         try:
             snr_db, noise = table.get(name) or _from_name(name)
@@ -71,9 +72,14 @@ def load_pairs(folder: Path, limit: int | None = None) -> tuple[list[Pair], dict
     return pairs, left_out
 
 
-def spread(items: list[T], limit: int | None) -> list[T]:
-    """``limit`` of them, evenly spread; all where that is None or more than there are."""
-    return items if limit is None or limit >= len(items) else [items[i * len(items) // limit] for i in range(limit)]
+def choose(items: list[T], limit: int | None) -> list[T]:
+    """``limit`` of them by lot, the same in every run; all where that is None or more than there are.
+
+    By lot, for evenly spread ones met but one SNR in a set whose files cycle through five.
+    """
+    if limit is None or limit >= len(items):
+        return items
+    return [items[i] for i in sorted(random.Random(0).sample(range(len(items)), limit))]
 
 
 def _audio(folder: Path) -> list[Path]:

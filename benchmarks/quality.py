@@ -23,7 +23,7 @@ from typing import Any
 import soundfile
 
 from . import peers
-from .dataset import RATE, DataError, Float32, Pair, load_pairs, spread
+from .dataset import RATE, DataError, Float32, Pair, choose, load_pairs
 from .default_set import default_pairs
 from .environments import NotInstalledError
 from .metrics import measure
@@ -127,7 +127,7 @@ def _keep(folder: Path, outputs: dict[str, Float32]) -> None:
         soundfile.write(folder / f"{name}.flac", samples.clip(-1, 1), RATE)
 
 
-def choose(models: list[str], wanted: str, folders: list[Path]) -> list[Peer]:
+def find_contestants(models: list[str], wanted: str, folders: list[Path]) -> list[Peer]:
     """Our models, then the other denoisers by name.
 
     Raises:
@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder with clean/ and noisy/ (a tiny set made on the spot)")
-    parser.add_argument("--limit", type=_count, help="so many pairs, evenly spread over the folder")
+    parser.add_argument("--limit", type=_count, help="so many pairs, chosen by lot, the same in every run")
     parser.add_argument("--model", action="append", help="name or ONNX file, again for more; the first counts (stream)")
     parser.add_argument("--peers", default="all", help="all, none, or beginnings of names with commas between (all)")
     parser.add_argument("--adapters", type=Path, action="append", default=[], help="folder with more peers, see peers/")
@@ -184,9 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write everything, per file too, to this file")
     given = parser.parse_args(arguments)
     try:
-        contestants = choose(given.model or ["stream"], given.peers, [peers.FOLDER, *given.adapters])
+        contestants = find_contestants(given.model or ["stream"], given.peers, [peers.FOLDER, *given.adapters])
         pairs, left_out = (
-            load_pairs(given.data, given.limit) if given.data else (spread(default_pairs(), given.limit), {})
+            load_pairs(given.data, given.limit) if given.data else (choose(default_pairs(), given.limit), {})
         )
         if given.json:
             given.json.touch()  # better now than after all the work

@@ -15,7 +15,7 @@ import time
 _LIVE = """
 import time, resource, sys
 from rtdenoise import Live
-from rtdenoise.clock import SimulatedDevice
+from rtdenoise.live.clock import SimulatedDevice
 device = SimulatedDevice(48000)
 with Live(device, device) as live:
     while not live.stats.samples_out:

@@ -26,7 +26,7 @@ _COSTS = [
     ("p99 ms", "block_p99_ms", ".3f"),
     ("memory MB", "peak_mb", ".0f"),
     ("start-up s", "start_up_seconds", ".2f"),
-    ("installed MB", "installed_mb", ".0f"),
+    ("installed MB", "installed_mb", ".1f"),
 ]
 
 

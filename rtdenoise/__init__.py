@@ -15,7 +15,7 @@ from .errors import AudioFileError, DeviceError, ModelError, ParameterError, Rtd
 
 if TYPE_CHECKING:
     from .engine import Denoiser, denoise
-    from .live import Live
+    from .live.session import Live
     from .model import Model, available_models
 
 __version__ = "0.1.0"
@@ -34,7 +34,13 @@ __all__ = [
     "denoise",
 ]
 
-_HOMES = {"Denoiser": "engine", "denoise": "engine", "Live": "live", "Model": "model", "available_models": "model"}
+_HOMES = {
+    "Denoiser": "engine",
+    "denoise": "engine",
+    "Live": "live.session",
+    "Model": "model",
+    "available_models": "model",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
+from .commands.reporter import Reporter
 from .config import HIGHEST_RATE, LOWEST_RATE
 from .errors import ParameterError, RtdenoiseError
-from .reporter import Reporter
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -125,7 +125,7 @@ def cli(ctx: click.Context, /, quiet: bool, verbose: int, **options: Any) -> Non
         if options[name] is None:
             option, usual = ("--input", "mic") if name == "source" else ("--output", "speakers")
             raise click.UsageError(f"{option} is missing; for example {option} {usual}.")
-    from .job import Job, run
+    from .commands.job import Job, run
 
     run(Job.from_options(**options), reporter)
 
@@ -137,7 +137,7 @@ _DEFAULT = click.core.ParameterSource.DEFAULT
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def devices(as_json: bool) -> None:
     """List sound devices."""
-    from . import listings
+    from .commands import listings
 
     click.echo(listings.devices(as_json))
 
@@ -146,7 +146,7 @@ def devices(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def models(as_json: bool) -> None:
     """List the models that come with the package."""
-    from . import listings
+    from .commands import listings
 
     click.echo(listings.models(as_json))
 
@@ -158,7 +158,7 @@ def models(as_json: bool) -> None:
 @click.pass_obj
 def demo(reporter: Reporter, seconds: float | None, output_dir: str, no_play: bool) -> None:
     """Denoise a sample in real time, and show what came of it."""
-    from .demo import run_demo
+    from .commands.demo import run_demo
 
     run_demo(reporter, seconds=seconds, output_dir=output_dir, play=not no_play)
 

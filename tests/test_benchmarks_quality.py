@@ -11,7 +11,7 @@ import soundfile
 from small_peers import DELAY, write_adapter, write_pairs
 
 from benchmarks import metrics, peers, quality
-from benchmarks.dataset import DataError, Pair, load_pairs, spread
+from benchmarks.dataset import DataError, Pair, choose, load_pairs
 from benchmarks.default_set import default_pairs
 from benchmarks.tables import as_text, summarise
 
@@ -78,7 +78,7 @@ def test_wrong_usage_is_exit_code_2():
 
 
 def test_a_model_that_is_not_there_is_a_row_that_says_so(capsys):
-    found = quality.choose(["nonsense"], "none", [peers.FOLDER])
+    found = quality.find_contestants(["nonsense"], "none", [peers.FOLDER])
     with ThreadPoolExecutor(1) as pool:
         row = quality.run_peer(found[0], default_pairs()[:1], pool, install=False, keep=None)
     assert "there is no model 'nonsense'" in row.problems[0]
@@ -133,9 +133,12 @@ def test_recordings_of_another_rate_become_16_khz(tmp_path):
     assert np.argmax(np.abs(np.fft.rfft(pair.clean))) == 440
 
 
-def test_a_limit_takes_from_everywhere():
-    assert spread([*range(10)], 5) == [0, 2, 4, 6, 8]
-    assert spread([*range(3)], 5) == spread([*range(3)], None) == [0, 1, 2]
+def test_a_limit_meets_every_condition_of_a_set_that_cycles_through_them():
+    chosen = choose([*range(80)], 16)
+    assert chosen == sorted(set(chosen)) == choose([*range(80)], 16)
+    assert len(chosen) == 16
+    assert {i % 5 for i in chosen} == {0, 1, 2, 3, 4}
+    assert choose([*range(3)], 5) == choose([*range(3)], None) == [0, 1, 2]
 
 
 def test_the_default_set_is_the_same_in_every_run_and_has_the_snr_that_it_says():

@@ -19,11 +19,11 @@ from command_line import COMMAND, interrupt, run, start
 from conftest import snr_db
 
 import rtdenoise
-from rtdenoise.demo import align, load_sample, noise_in_pauses_db, run_demo, si_sdr_db
+from rtdenoise.commands.demo import align, load_sample, noise_in_pauses_db, run_demo, si_sdr_db
+from rtdenoise.commands.meters import Meters, bar, lines_of
+from rtdenoise.commands.reporter import Reporter
+from rtdenoise.commands.spectrogram import colour, draw_before_after, level_db
 from rtdenoise.errors import AudioFileError, ParameterError
-from rtdenoise.meters import Meters, bar, lines_of
-from rtdenoise.reporter import Reporter
-from rtdenoise.spectrogram import colour, draw_before_after, level_db
 from rtdenoise.stats import Stats
 
 GENERATOR = Path(__file__).parent.parent / "tools" / "make_demo_sample.py"

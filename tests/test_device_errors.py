@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from rtdenoise import devices, streams
-from rtdenoise.clock import SimulatedDevice
-from rtdenoise.devices import DeviceInfo
 from rtdenoise.errors import DeviceError
-from rtdenoise.live import Live
+from rtdenoise.live import devices, streams
+from rtdenoise.live.clock import SimulatedDevice
+from rtdenoise.live.devices import DeviceInfo
+from rtdenoise.live.session import Live
 
 GONE = DeviceInfo(999, "headset that was unplugged", "ALSA", 1, 2, 48000)
 

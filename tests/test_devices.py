@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from rtdenoise.devices import DeviceInfo, find_device
 from rtdenoise.errors import DeviceError
+from rtdenoise.live.devices import DeviceInfo, find_device
 
 
 def device(index, name, inputs=2, outputs=2, host_api="ALSA", **more):
@@ -119,7 +119,7 @@ def run_python(code, **environment):
 )
 def test_without_a_sound_server_the_list_is_empty_and_finding_says_so(tmp_path):
     done = run_python(
-        "from rtdenoise.devices import list_devices, find_device\n"
+        "from rtdenoise.live.devices import list_devices, find_device\n"
         "print(list_devices())\n"
         "try: find_device('mic', 'input')\n"
         "except Exception as error: print(type(error).__name__, error)\n",
@@ -135,7 +135,7 @@ def test_without_the_portaudio_library_it_is_named_with_the_command_that_install
         "import ctypes.util\n"
         "ctypes.util.find_library = lambda name: None\n"
         "import sys; sys.modules['_sounddevice_data'] = None\n"
-        "from rtdenoise.devices import list_devices\n"
+        "from rtdenoise.live.devices import list_devices\n"
         "try: list_devices()\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )

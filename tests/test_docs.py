@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -114,16 +115,15 @@ def test_the_recipe_for_call_programs(noise):
             "--input mic", microphone
         )
         running = subprocess.Popen(["bash", "-c", ours], env=server.environment)
-        playing = server.start_playing(0.3 * noise(48000 * 12), "microphone")
+        server.start_playing(0.3 * noise(48000 * 12), "microphone")
         heard = np.zeros(0)
         for _ in range(10):
             with server.recording("denoised_microphone") as recorded:
-                server.play(np.zeros(24000, np.float32), "bench_player")
+                time.sleep(0.5)
             heard = recorded[0]
             if np.abs(heard).max(initial=0) > 0.1:
                 break
         running.terminate()
-        playing.kill()
         assert running.wait(timeout=10) == 130
         assert np.abs(heard).max(initial=0) > 0.1
     finally:

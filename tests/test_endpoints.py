@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtdenoise.endpoints import Endpoint, parse_source, parse_target
+from rtdenoise.commands.endpoints import Endpoint, parse_source, parse_target
 from rtdenoise.errors import ParameterError
 
 

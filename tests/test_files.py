@@ -15,10 +15,10 @@ import soundfile
 from command_line import COMMAND, interrupt, refused, run, start
 
 import rtdenoise
-from rtdenoise.convert import convert
 from rtdenoise.errors import AudioFileError, ParameterError
-from rtdenoise.files import Discard, FileReader, FileWriter, Limited, best_subtype
-from rtdenoise.suffixes import FORMAT_BY_SUFFIX
+from rtdenoise.files.audio_file import Discard, FileReader, FileWriter, Limited, best_subtype
+from rtdenoise.files.convert import convert
+from rtdenoise.files.suffixes import FORMAT_BY_SUFFIX
 
 LOSSY = (".ogg", ".oga", ".opus", ".mp3")
 

@@ -7,13 +7,13 @@ import sys
 import pytest
 import soundfile
 
-from rtdenoise import listings
 from rtdenoise.cli import _run
-from rtdenoise.endpoints import Endpoint, open_source, open_target
+from rtdenoise.commands import listings
+from rtdenoise.commands.endpoints import Endpoint, open_source, open_target
+from rtdenoise.commands.job import Job, run
+from rtdenoise.commands.reporter import Reporter
 from rtdenoise.errors import AudioFileError, DeviceError, ParameterError
-from rtdenoise.job import Job, run
-from rtdenoise.pipes import RawFormat
-from rtdenoise.reporter import Reporter
+from rtdenoise.files.pipes import RawFormat
 
 DEFAULTS = {
     "model": "stream",
@@ -112,7 +112,7 @@ def test_stats_that_cannot_be_written(leaky, folder):
 
 
 def test_no_devices_to_list(monkeypatch):
-    monkeypatch.setattr("rtdenoise.devices.list_devices", list)
+    monkeypatch.setattr("rtdenoise.live.devices.list_devices", list)
     with pytest.raises(DeviceError, match="there is no sound device"):
         listings.devices(as_json=False)
     assert listings.devices(as_json=True) == "[]"

@@ -12,7 +12,7 @@ import pytest
 import rtdenoise
 
 PACKAGE = Path(rtdenoise.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py"))
 
 #: What the lower layers may import of the package; everything above them may import them.
 ALLOWED = {
@@ -22,11 +22,13 @@ ALLOWED = {
     "gain": {"compiled"},
     "stft": {"compiled", "config", "errors", "gain"},
     "resample": set(),
-    "ring_buffer": {"compiled", "errors"},
+    "live/ring_buffer": {"compiled", "errors"},
     "model": {"config", "errors"},
     "spectral": {"config", "gain", "model", "stft"},
     "engine": {"config", "errors", "gain", "model", "resample", "spectral", "stft"},
 }
+#: Folders above them, and which of the others each may know.
+FOLDERS = {"live": set(), "files": set(), "commands": {"live", "files"}}
 THIRD_PARTY = {
     "errors": set(),
     "config": set(),
@@ -34,7 +36,7 @@ THIRD_PARTY = {
     "gain": {"numpy"},
     "stft": {"numpy", "rocket_fft"},
     "resample": {"numpy", "soxr"},
-    "ring_buffer": {"numpy", "numba"},
+    "live/ring_buffer": {"numpy", "numba"},
     "model": {"numpy", "onnxruntime"},
     "spectral": {"numpy"},
     "engine": {"numpy"},
@@ -42,31 +44,44 @@ THIRD_PARTY = {
 FORBIDDEN = {"tensorflow", "keras", "torch", "jax", "train", "librosa", "onnx", "tf2onnx"}
 
 
-def imports(module: str) -> tuple[set[str], set[str]]:
-    """Modules of the package, and packages from elsewhere, that a module imports anywhere in it."""
-    inside, outside = set(), set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            inside |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+def imports(module: str) -> tuple[set[str], set[str], set[str]]:
+    """What a module imports anywhere in it: modules beside it, modules of the package above its folder, packages from
+    elsewhere. What only type checkers read does not count."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    beside, above, outside = set(), set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            names = {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+            (beside if node.level == 1 else above).update(names)
         elif isinstance(node, ast.ImportFrom):
             outside.add(node.module.split(".")[0])
         elif isinstance(node, ast.Import):
             outside |= {alias.name.split(".")[0] for alias in node.names}
-    return inside, outside
+    return beside, above, outside
 
 
 @pytest.mark.parametrize("module", ALLOWED)
 def test_imports_point_one_way(module):
-    inside, outside = imports(module)
+    beside, above, outside = imports(module)
+    inside = above if "/" in module else beside
     assert inside <= ALLOWED[module], "a lower layer knows a higher one"
     assert outside - set(sys.stdlib_module_names) <= THIRD_PARTY[module]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_that_only_training_needs(module):
-    inside, outside = imports(module)
-    assert not (inside | outside) & FORBIDDEN
+    beside, above, outside = imports(module)
+    assert not (beside | above | outside) & FORBIDDEN
     assert "rtdenoise" not in outside, "inside the package imports are relative"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if "/" in module])
+def test_folders_know_the_engine_and_what_is_below_them_only(module):
+    _, above, _ = imports(module)
+    assert above & {*FOLDERS, "cli"} <= FOLDERS[module.split("/")[0]]
 
 
 def modules_after(statement: str) -> set[str]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rtdenoise import Denoiser
-from rtdenoise.clock import Flags, SimulatedDevice
 from rtdenoise.errors import DeviceError
-from rtdenoise.live import Live
+from rtdenoise.live.clock import Flags, SimulatedDevice
+from rtdenoise.live.session import Live
 
 RATE = 16000
 BLOCK = 64  # what latency="low" means at this rate

@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 
-from rtdenoise.clock import Flags, SimulatedDevice
 from rtdenoise.errors import AudioFileError, DeviceError, ParameterError
-from rtdenoise.live import Live
-from rtdenoise.realtime import Alarm, promote_thread, quiet_interpreter
+from rtdenoise.live.clock import Flags, SimulatedDevice
+from rtdenoise.live.realtime import Alarm, promote_thread, quiet_interpreter
+from rtdenoise.live.session import Live
 
 RATE = 16000
 

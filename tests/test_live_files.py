@@ -9,11 +9,11 @@ import pytest
 import soundfile
 
 from rtdenoise import Denoiser, denoise
-from rtdenoise.clock import SimulatedDevice
 from rtdenoise.errors import AudioFileError
-from rtdenoise.files import FileReader, FileWriter
-from rtdenoise.live import Live
-from rtdenoise.pipes import PipeReader, RawFormat
+from rtdenoise.files.audio_file import FileReader, FileWriter
+from rtdenoise.files.pipes import PipeReader, RawFormat
+from rtdenoise.live.clock import SimulatedDevice
+from rtdenoise.live.session import Live
 
 RATE = 16000
 

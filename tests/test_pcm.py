@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtdenoise.pcm import F32LE, F64LE, S16LE, S24LE, S32LE, U8, decode, encode, quantise
+from rtdenoise.files.pcm import F32LE, F64LE, S16LE, S24LE, S32LE, U8, decode, encode, quantise
 
 ALL = {"PCM_U8": U8, "PCM_16": S16LE, "PCM_24": S24LE, "PCM_32": S32LE, "FLOAT": F32LE, "DOUBLE": F64LE}
 

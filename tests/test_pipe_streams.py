@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from rtdenoise.errors import AudioFileError
-from rtdenoise.pcm import F32LE, S16LE, S24LE, encode
-from rtdenoise.pipes import PipeReader, PipeWriter, RawFormat, unbuffered
-from rtdenoise.wav_header import WavHeader, build_header
+from rtdenoise.files.pcm import F32LE, S16LE, S24LE, encode
+from rtdenoise.files.pipes import PipeReader, PipeWriter, RawFormat, unbuffered
+from rtdenoise.files.wav_header import WavHeader, build_header
 
 RAW = RawFormat(16000, S16LE, 2)
 

@@ -14,8 +14,8 @@ import soundfile
 from command_line import COMMAND, interrupt, refused, run, start
 
 import rtdenoise
-from rtdenoise.pcm import F32LE, S16LE, S24LE, encode, quantise
-from rtdenoise.wav_header import WavHeader, build_header
+from rtdenoise.files.pcm import F32LE, S16LE, S24LE, encode, quantise
+from rtdenoise.files.wav_header import WavHeader, build_header
 
 
 @pytest.fixture

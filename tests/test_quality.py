@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from rtdenoise import denoise
-from rtdenoise.demo import load_sample
+from rtdenoise.commands.demo import load_sample
 from train.metrics import si_sdr_db
 
 

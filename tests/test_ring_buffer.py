@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtdenoise.errors import ParameterError
-from rtdenoise.ring_buffer import RingBuffer
+from rtdenoise.live.ring_buffer import RingBuffer
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 7, 64, 1000])

@@ -101,7 +101,7 @@ def denoised(played, rate, lead):
 
 
 def agreement_db(expected, recorded, start):
-    """SNR of a recording whose sound begins at ``start``, or two samples away: `locate` knew only about what to expect."""
+    """SNR of a recording whose sound begins at ``start``, or two samples away: `locate` knew it roughly."""
     places = range(max(0, start - 2), start + 3)
     return max(snr_db(expected, np.resize(recorded[place : place + len(expected)], len(expected))) for place in places)
 
@@ -143,10 +143,11 @@ def test_noisy_speech_through_two_devices_is_what_file_mode_makes_of_it(server, 
         recorded = recording[0][:, 0]
         heard = np.flatnonzero(recorded)[-1]
         start = locate(denoised(played, rate, rate), recorded)
-        whole = played[: heard - start - rate // 10]
+        length = heard - start - rate // 10
         captured = counters["samples_in"] - round(counters["latency_ms"] / 1e3 * rate)  # of what was heard
         lead = find_lead(recorded, start, played, rate, captured - (heard - start))
-        return agreement_db(denoised(whole, rate, lead), recorded, start), counters, outcome, seconds, len(whole)
+        expected = denoised(played, rate, lead)[:length]
+        return agreement_db(expected, recorded, start), counters, outcome, seconds, length
 
     best = patiently(attempt, lambda db, counters, *_: db > 60 and is_clean(counters))
     agreement, counters, outcome, seconds, length = best
@@ -198,7 +199,7 @@ def test_a_file_into_speakers_is_what_file_mode_makes_of_it(server, noisy):
 
 LIVE = """
 import json, sys
-from rtdenoise.live import Live
+from rtdenoise.live.session import Live
 with Live("bench microphone", "bench speakers", bypass=True, latency=sys.argv[2], sample_rate=int(sys.argv[1])) as live:
     print(json.dumps(live.report()), flush=True)
     sys.stdin.readline()

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Denoiser
-from .files import Reader, Writer
-from .model import Model
-from .stats import Stats
-from .stft import sanitise
+from ..engine import Denoiser
+from ..model import Model
+from ..stats import Stats
+from ..stft import sanitise
+from .audio_file import Reader, Writer
 
 Float32 = NDArray[np.float32]
 

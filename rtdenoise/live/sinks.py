@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stats import Stats
 from .playout import LivePlayout, QueuePlayout
 from .realtime import Faults
 from .ring_buffer import RingBuffer
-from .stats import Stats
 
 if TYPE_CHECKING:
-    from .files import Writer
+    from ..files.audio_file import Writer
 
 Float32 = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ParameterError
+from ..errors import ParameterError
 
 Float32 = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stats import Stats
+    from ..stats import Stats
 
 _FLOOR_DB, _WIDTH = -60.0, 40
 

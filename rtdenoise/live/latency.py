@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .errors import ParameterError
+from ..errors import ParameterError
 
 #: Blocks shorter than this underrun on ordinary systems (64 samples at 48 kHz did).
 _SHORTEST_BLOCK_SECONDS = 0.004

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import __version__
+from .. import __version__
+from ..errors import AudioFileError, ParameterError
+from ..files.audio_file import Limited, Reader, check_different, check_output
+from ..files.pcm import RAW_FORMATS
+from ..files.pipes import RawFormat
+from ..stats import Stats
 from .endpoints import (
     Endpoint,
     check_raw_output,
@@ -21,12 +26,7 @@ from .endpoints import (
     parse_source,
     parse_target,
 )
-from .errors import AudioFileError, ParameterError
-from .files import Limited, Reader, check_different, check_output
-from .pcm import RAW_FORMATS
-from .pipes import RawFormat
 from .reporter import Reporter
-from .stats import Stats
 
 _LONG_SECONDS = 20.0
 
@@ -124,8 +124,8 @@ def run(job: Job, reporter: Reporter) -> None:
 
 
 def _run_offline(job: Job, reporter: Reporter) -> None:
-    from .convert import convert
-    from .engine import Denoiser
+    from ..engine import Denoiser
+    from ..files.convert import convert
 
     opened = open_source(job.source, job.raw)
     reader = opened if job.duration_seconds is None else Limited(opened, job.duration_seconds)

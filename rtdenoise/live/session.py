@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine import Denoiser
+from ..errors import DeviceError
+from ..model import Model
+from ..stats import Stats
 from .clock import SimulatedDevice
 from .devices import DeviceInfo, Kind, find_device
-from .engine import Denoiser
-from .errors import DeviceError
 from .latency import plan_latency
-from .model import Model
 from .realtime import Faults, quiet_interpreter
 from .route import Device, Route
-from .stats import Stats
 from .streams import agree_on_rate
 
 if TYPE_CHECKING:
-    from .files import Reader, Writer
+    from ..files.audio_file import Reader, Writer
 
 _WARM_UP_HOPS = 20
 _POLL_SECONDS = 0.05

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 
-from .devices import DeviceInfo, find_device
+from ..files.audio_file import FileReader, Limited, Reader, Writer
+from ..files.pipes import PipeReader
+from ..live.devices import DeviceInfo, find_device
+from ..live.session import Live
+from ..live.streams import agree_on_rate
 from .endpoints import open_source, open_target
-from .files import FileReader, Limited, Reader, Writer
 from .job import Job, write_stats
-from .live import Live
-from .pipes import PipeReader
 from .reporter import Reporter
-from .streams import agree_on_rate
 
 
 def run_live(job: Job, reporter: Reporter) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .config import NATIVE_RATES
+from ..config import NATIVE_RATES
+from ..errors import DeviceError
 from .devices import DeviceInfo, Kind, portaudio
-from .errors import DeviceError
 from .realtime import CALLBACK_PRIORITY, promote_thread
 
 Callback = Callable[[Any, int, Any, Any], None]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from .errors import DeviceError
+from ..errors import DeviceError
 
 
 def devices(as_json: bool) -> str:
@@ -15,7 +15,7 @@ def devices(as_json: bool) -> str:
     Raises:
         DeviceError: there is no PortAudio, or, for the table, no device.
     """
-    from .devices import list_devices
+    from ..live.devices import list_devices
 
     found = list_devices()
     if as_json:
@@ -41,7 +41,7 @@ def devices(as_json: bool) -> str:
 
 def models(as_json: bool) -> str:
     """All packaged models as a table, or as a JSON array of objects with the fields of `model.ModelInfo`."""
-    from .model import available_models
+    from ..model import available_models
 
     found = available_models()
     if as_json:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stats import Stats
 from .realtime import Alarm
 from .ring_buffer import RingBuffer
-from .stats import Stats
 
 Float32 = NDArray[np.float32]
 

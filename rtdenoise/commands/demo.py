@@ -12,16 +12,16 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from .clock import SimulatedDevice
-from .devices import DeviceInfo, find_device
-from .engine import denoise
-from .errors import AudioFileError, DeviceError, ParameterError
-from .files import FileWriter
-from .live import Live
+from ..engine import denoise
+from ..errors import AudioFileError, DeviceError, ParameterError
+from ..files.audio_file import FileWriter
+from ..live.clock import SimulatedDevice
+from ..live.devices import DeviceInfo, find_device
+from ..live.session import Live
+from ..stats import decibels
 from .meters import Meters
 from .reporter import Reporter
 from .spectrogram import draw_before_after
-from .stats import decibels
 
 Float32 = NDArray[np.float32]
 
@@ -72,7 +72,7 @@ def load_sample(seconds: float | None = None) -> Sample:
         raise ParameterError(f"--seconds {seconds:g} is too short for a demo; take {_SHORTEST_SECONDS:g} or more")
     signals = []
     for name in ("demo_clean.flac", "demo_noisy.flac"):
-        with resources.files(__package__).joinpath("samples").joinpath(name).open("rb") as file:
+        with resources.files("rtdenoise").joinpath("samples").joinpath(name).open("rb") as file:
             samples, sample_rate = soundfile.read(file, dtype="float32")
         signals.append(samples if seconds is None else samples[: round(seconds * sample_rate)])
     return Sample(sample_rate, *signals)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import AudioFileError
-from .files import check_rate
+from ..errors import AudioFileError
+from .audio_file import check_rate
 from .pcm import S16LE, SUBTYPES, Encoding, decode, encode
 from .wav_header import WavHeader, build_header, read_header
 

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .errors import DeviceError
+from ..errors import DeviceError
 
 Kind = Literal["input", "output"]
 

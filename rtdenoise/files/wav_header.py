@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import AudioFileError
+from ..errors import AudioFileError
 from .pcm import F32LE, F64LE, S16LE, S24LE, S32LE, U8, Encoding
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE

@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from .config import HIGHEST_RATE, LOWEST_RATE
-from .errors import AudioFileError, ParameterError
+from ..config import HIGHEST_RATE, LOWEST_RATE
+from ..errors import AudioFileError, ParameterError
 from .pcm import quantise
 from .suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
 

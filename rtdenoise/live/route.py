@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..engine import Denoiser
+from ..errors import DeviceError
+from ..stats import Stats
 from .clock import SimulatedDevice, SimulatedStream
 from .devices import DeviceInfo, Kind
-from .engine import Denoiser
-from .errors import DeviceError
 from .latency import LatencyPlan
 from .playout import LivePlayout, QueuePlayout
 from .realtime import Alarm, Faults, promote_sound_client
 from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
 from .sources import DeviceSource, ReaderSource
-from .stats import Stats
 from .streams import DeviceStream
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .files import Reader, Writer
+    from ..files.audio_file import Reader, Writer
 
 Device = DeviceInfo | SimulatedDevice
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stats import Stats
 from .realtime import Alarm, Faults
 from .ring_buffer import RingBuffer
-from .stats import Stats
 
 if TYPE_CHECKING:
-    from .files import Reader
+    from ..files.audio_file import Reader
 
 Float32 = NDArray[np.float32]
 

@@ -9,11 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import AudioFileError, ParameterError
-from .files import Discard, FileReader, FileWriter, Reader, Writer
-from .pcm import RAW_FORMATS, S16LE, SUBTYPES
-from .pipes import PipeReader, PipeWriter, RawFormat, unbuffered
-from .suffixes import FORMAT_BY_SUFFIX
+from ..errors import AudioFileError, ParameterError
+from ..files.audio_file import Discard, FileReader, FileWriter, Reader, Writer
+from ..files.pcm import RAW_FORMATS, S16LE, SUBTYPES
+from ..files.pipes import PipeReader, PipeWriter, RawFormat, unbuffered
+from ..files.suffixes import FORMAT_BY_SUFFIX
 
 #: One word and a short suffix, such as talk.m4a; what sound servers call their devices has longer ones.
 _FILE_NAME = re.compile(r"[^\s:]+\.[A-Za-z][A-Za-z0-9]{1,3}")

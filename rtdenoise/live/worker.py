@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from .engine import Denoiser
+from ..engine import Denoiser
+from ..stats import Stats
 from .realtime import WORKER_PRIORITY, Alarm, Faults, promote_thread
 from .sinks import DeviceSink, WriterSink
 from .sources import DeviceSource, ReaderSource
-from .stats import Stats
 
 #: Samples overdue by more than this are left out instead of processed: a backlog never drains by itself.
 _HOPELESS_SECONDS = 0.05

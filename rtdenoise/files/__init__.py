@@ -1,0 +1,1 @@
+"""Recordings and pipes: readers and writers of audio files and of streams, and the loop between them."""
