@@ -173,7 +173,7 @@ def test_a_microphone_into_a_pipe_is_what_file_mode_makes_of_it(server, noisy):
         assert len(recorded) == counters["samples_in"] == counters["samples_out"]
         # The recording begins with the first sample that was captured, and so do the hops.
         start = locate(denoised(played, rate, rate), recorded)
-        leads = range(start - 2, start + 3)
+        leads = range(max(0, start - 2), start + 3)
         return max(agreement_db(denoised(played, rate, lead), recorded, start) for lead in leads), counters
 
     agreement, _ = patiently(attempt, lambda db, counters: db > 60 and is_clean(counters))
