@@ -1,4 +1,4 @@
-"""How a stream begins on a driver that starts in bursts: silence until the level stands still, then what was asked for."""
+"""A stream on a driver that starts in bursts: silence until the level stands still, then the level asked for."""
 
 from __future__ import annotations
 
