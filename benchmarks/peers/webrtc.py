@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-VARIANTS = {"webrtc-noise-gain, level 2": {"level": 2}, "webrtc-noise-gain, level 4": {"level": 4}}
+VARIANTS = {"webrtc-noise-gain level 2": {"level": 2}, "webrtc-noise-gain level 4": {"level": 4}}
 REQUIREMENTS = ("webrtc-noise-gain==1.3.0",)
 SAMPLE_RATE = 16000
 BLOCK = 160
