@@ -9,14 +9,16 @@ import pytest
 import soundfile
 
 import rtdenoise
-
-pytest.importorskip("pesq", reason="evaluation needs the extra [evaluate]")
-pytest.importorskip("speechmos.dnsmos", reason="evaluation needs the extra [evaluate]")
-
 from train import evaluate
 from train.metrics import si_sdr_db
 
 SAMPLES = Path(rtdenoise.__file__).parent / "samples"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measures():
+    for package in ("pesq", "pystoi", "speechmos.dnsmos"):
+        pytest.importorskip(package, reason="evaluation needs the extra [evaluate]")
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def test_every_raise_was_reached(request):
         pytest.skip(f"tests with a sound server were left out: {pulse.why_not()}")
     missing = [
         f"{path.name}:{node.lineno}: {ast.unparse(node)[:90]}"
-        for path in sorted(PACKAGE.glob("*.py"))
+        for path in sorted(PACKAGE.rglob("*.py"))
         for node in raises(path)
         if not any((path.name, line) in seen for line in range(node.lineno, node.end_lineno + 1))
     ]
