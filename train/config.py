@@ -55,10 +55,10 @@ class MixConfig:
 class LossConfig:
     """Weights of the loss's terms (losses.py says what each is)."""
 
-    magnitude: float = 70.0
+    magnitude: float = 100.0
     complex_parts: float = 20.0
     masked_frames: float = 0.25  #: the spectral terms on the masked frames, against those on the resynthesised signal
-    over_attenuation: float = 35.0
+    over_attenuation: float = 30.0
     waveform: float = 5.0
 
 
