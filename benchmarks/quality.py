@@ -16,6 +16,7 @@ import os
 import re
 import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,22 +69,20 @@ def score(row: Row, pairs: list[Pair], outputs: dict[str, Float32], pool: Execut
     row.problems += [f"{what} of {n} of {len(pairs)} files: {why}" for (what, why), n in unmeasured.items()]
 
 
-def run_peer(peer: Peer, pairs: list[Pair], pool: Executor, install: bool, keep: Path | None) -> Row:
-    """One row, from streaming to scores; whatever fails is said in it."""
-    row = Row(peer.name, whole_file=peer.block is None)
+def run_peer(row: Row, peer: Peer, pairs: list[Pair], pool: Executor, install: bool, keep: Path | None) -> None:
+    """Fill in one row, from streaming to scores; whatever fails is said in it."""
     try:
         streamed = stream(
             peer, {pair.name: pair.noisy for pair in pairs}, _probes(pairs), install=install, start_ups=START_UPS
         )
     except (NotInstalledError, PeerError) as problem:
         row.problems.append(str(problem))
-        return row
+        return
     row.cost = streamed.cost
     row.problems += _failures(streamed, len(pairs))
     score(row, pairs, streamed.outputs, pool)
     if keep:
         _keep(keep / re.sub(r"[^\w.-]+", "_", peer.name), streamed.outputs)
-    return row
 
 
 def compare(
@@ -96,13 +95,27 @@ def compare(
 ) -> list[Row]:
     """A row for the noisy input and one for each contestant. Nothing else runs while one is timed."""
     os.environ.update(ONE_THREAD)
-    with ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        rows = [Row(NOISY)]
-        score(rows[0], pairs, {pair.name: pair.noisy for pair in pairs}, pool)
-        for contestant in contestants:
-            print(f"{contestant.name} ...", file=sys.stderr, flush=True)
-            rows.append(run_peer(contestant, pairs, pool, install, keep))
+    pool = _new_pool(processes)
+    rows = []
+    for contestant in (None, *contestants):
+        row = Row(contestant.name if contestant else NOISY, whole_file=bool(contestant and contestant.block is None))
+        rows.append(row)
+        print(f"{row.name} ...", file=sys.stderr, flush=True)
+        try:
+            if contestant:
+                run_peer(row, contestant, pairs, pool, install, keep)
+            else:
+                score(row, pairs, {pair.name: pair.noisy for pair in pairs}, pool)
+        except BrokenProcessPool:
+            row.problems.append("a process that takes the measures was ended from outside; is there enough memory?")
+            pool.shutdown()
+            pool = _new_pool(processes)
+    pool.shutdown()
     return rows
+
+
+def _new_pool(processes: int | None) -> Executor:
+    return ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("spawn"))
 
 
 def _probes(pairs: list[Pair]) -> list[Float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,13 @@ def write_adapter(folder, name, body, *, settings=None, requirements=(), rate=16
     path = Path(folder) / f"{name}.py"
     path.write_text(head + body)
     return path
+
+
+def end_on_silence(clean: np.ndarray, estimate: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
+    """A measure that takes its whole process with it."""
+    if not estimate.any():
+        os._exit(1)
+    return {"SI-SDR": 1.0}, {}
 
 
 def speech(seconds: float = 2.0, seed: int = 0) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
-from small_peers import DELAY, write_adapter, write_pairs
+from small_peers import DELAY, end_on_silence, write_adapter, write_pairs
 
 from benchmarks import metrics, peers, quality
 from benchmarks.dataset import DataError, Pair, choose, load_pairs
@@ -79,9 +80,24 @@ def test_wrong_usage_is_exit_code_2():
 
 def test_a_model_that_is_not_there_is_a_row_that_says_so(capsys):
     found = quality.find_contestants(["nonsense"], "none", [peers.FOLDER])
+    row = quality.Row("nonsense")
     with ThreadPoolExecutor(1) as pool:
-        row = quality.run_peer(found[0], default_pairs()[:1], pool, install=False, keep=None)
+        quality.run_peer(row, found[0], default_pairs()[:1], pool, install=False, keep=None)
     assert "there is no model 'nonsense'" in row.problems[0]
+
+
+def test_measuring_processes_that_die_cost_one_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "measure", end_on_silence)
+    path = write_adapter(
+        tmp_path, "mute", "class Stream:\n    def process(self, s): return s * (s.std() < 0.02)", block=None
+    )
+    late = write_adapter(tmp_path, "late", DELAY)
+    pairs = [replace(pair, clean=pair.clean / 10) for pair in default_pairs()[:2]]
+    contestants = [peers.peer("mute", path, {}), peers.peer("late", late, {})]
+    noisy, mute, alive = quality.compare(pairs, contestants, processes=1)
+    assert mute.problems[-1].startswith("a process that takes the measures was ended")
+    assert not mute.scores
+    assert len(noisy.scores) == len(alive.scores) == 2
 
 
 def test_pairs_that_cannot_be_used_are_left_out_by_name(tmp_path):
