@@ -65,8 +65,8 @@ def test_an_impulse_lands_where_the_latency_says(identity, rate, latency):
 
 def test_the_latency_is_that_of_its_parts_at_low(rig):
     _, live = rig()
-    assert live.latency_parts == pytest.approx({"device_in": 4, "prefill": 4, "engine": 16, "device_out": 4})
-    assert live.latency_seconds == pytest.approx(0.028)
+    assert live.latency_parts == pytest.approx({"device_in": 4, "prefill": 8, "engine": 16, "device_out": 4})
+    assert live.latency_seconds == pytest.approx(0.032)
 
 
 @pytest.mark.parametrize(("asked", "device_blocks"), [(60, 2), (200, 2)])
@@ -92,7 +92,7 @@ def test_what_is_heard_is_the_engine_to_the_bit(rig, rate):
 def test_a_slow_worker_leaves_a_gap_and_the_same_latency(rig, missing):
     device, live = rig()
     device.step(100)
-    in_rings = 3  # blocks: the prefill, and the hop that the engine gave out ahead
+    in_rings = 4  # blocks: the prefill, and the hop that the engine gave out ahead
     device.step(in_rings + missing, work=False)
     device.step(100)
     stats = live.stats
@@ -105,11 +105,11 @@ def test_a_slow_worker_leaves_a_gap_and_the_same_latency(rig, missing):
     assert agrees(device, live, gap + missing * BLOCK)
 
 
-def test_one_block_of_delay_is_what_the_prefill_is_for(rig):
+def test_two_blocks_of_delay_are_what_the_prefill_is_for(rig):
     device, live = rig()
     for _ in range(20):
         device.step(5)
-        device.step(1, work=False)
+        device.step(2, work=False)
     assert live.stats.clean
     assert agrees(device, live, 0)
 
@@ -180,7 +180,7 @@ def test_a_full_input_ring_is_an_overrun(rig):
     assert stats.overrun_samples == (3 * RATE // BLOCK + 10) * BLOCK - stats.samples_in
     assert stats.samples_in <= capacity + 10 * BLOCK
     device.step(1000)
-    assert live.latency_seconds == pytest.approx(0.028)
+    assert live.latency_seconds == pytest.approx(0.032)
 
 
 def test_a_device_that_plays_nothing_for_seconds_overflows_nothing_but_the_rings(rig):
@@ -190,7 +190,7 @@ def test_a_device_that_plays_nothing_for_seconds_overflows_nothing_but_the_rings
     assert live.stats.overruns == 0
     assert live.stats.dropped_samples > RATE
     device.step(1000)
-    assert live.latency_seconds == pytest.approx(0.028, abs=BLOCK / RATE)
+    assert live.latency_seconds == pytest.approx(0.032, abs=BLOCK / RATE)
 
 
 def test_what_the_driver_reports_is_counted(rig):
@@ -259,11 +259,11 @@ def test_start_and_end_are_told_in_lines(rig):
     device, live = rig()
     device.step(100)
     assert live.start_line() == (
-        "simulated device -> simulated device, 16000 Hz, model tiny 1.0, latency 28.0 ms "
-        "(device in 4.0 + prefill 4.0 + engine 16.0 + device out 4.0)"
+        "simulated device -> simulated device, 16000 Hz, model tiny 1.0, latency 32.0 ms "
+        "(device in 4.0 + prefill 8.0 + engine 16.0 + device out 4.0)"
     )
     assert "underruns  0, driver 0" in live.end_lines()
     report = live.report()
-    assert report["latency_ms"] == 28.0
-    assert report["latency_parts_ms"] == {"device_in": 4.0, "prefill": 4.0, "engine": 16.0, "device_out": 4.0}
+    assert report["latency_ms"] == 32.0
+    assert report["latency_parts_ms"] == {"device_in": 4.0, "prefill": 8.0, "engine": 16.0, "device_out": 4.0}
     assert (report["hops"], report["sample_rate"], report["block_length"]) == (50, 16000, 64)
