@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from .config import TrainConfig
-    from .trainer import DataError, TrainingError, load_weights, train
+    from .data import DataError
+    from .trainer import TrainingError, load_weights, train
 
     try:
         config = load_weights(given.resume)[0] if given.resume else TrainConfig()

@@ -19,7 +19,7 @@ from keras import ops
 from rtdenoise.config import STREAM_TRANSFORM
 
 from .config import TrainConfig
-from .data import DataError, find_audio
+from .data import find_audio
 from .losses import Transform, complex_product, denoising_loss
 from .metrics import si_sdr_db
 from .mixing import BatchStream, load_mixer
@@ -271,6 +271,3 @@ def train(
     finally:
         batches.close()
     return progress
-
-
-__all__ = ["DataError", "TrainingError", "build_net", "load_weights", "train", "zero_states"]
