@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     length.add_argument("--minutes", type=float, help="length of the whole run, earlier parts included")
     length.add_argument("--steps", type=int, help="the same in steps")
     parser.add_argument("--resume", type=Path, help="checkpoint to continue")
+    parser.add_argument("--new-cycle", action="store_true", help="with --resume: begin the learning rate's cycle again")
+    parser.add_argument("--config", type=Path, help="configuration to use, as in a run's config.json")
     parser.add_argument("--cache", type=Path, help="folder for decoded audio (default: OUT/audio)")
     parser.add_argument("--batch", type=int, help="examples a step")
     parser.add_argument("--seed", type=int)
@@ -30,11 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     from .trainer import TrainingError, load_weights, train
 
     try:
-        config = load_weights(given.resume)[0] if given.resume else TrainConfig()
+        if given.config:
+            config = TrainConfig.from_json(given.config.read_text())
+        else:
+            config = load_weights(given.resume)[0] if given.resume else TrainConfig()
         changes = {k: v for k in ("batch", "seed") if (v := getattr(given, k)) is not None}
         config = dataclasses.replace(config, **changes)
         length = {"minutes": given.minutes, "steps": given.steps}
-        train(config, given.data, given.out, **length, resume=given.resume, cache=given.cache)
+        train(config, given.data, given.out, **length, resume=given.resume, new_cycle=given.new_cycle,
+              cache=given.cache)
     except (DataError, TrainingError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

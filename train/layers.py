@@ -57,33 +57,67 @@ class FrequencyConv(keras.layers.Layer):
         return x
 
 
-class GRUCell(keras.layers.Layer):
-    """One frame of a gated recurrent unit whose input has already been multiplied by its weights.
+@ops.custom_gradient
+def gru_over_time(product, state, recurrent, bias):
+    """A gated recurrent unit over a sequence whose input has already been multiplied by its weights.
 
-    Shape: ``product (rows, 3 * channels)`` and ``[state (rows, channels)]`` to the new state, twice, as Keras wants.
-    Equations: Cho et al. 2014, with the reset gate applied after the recurrent product (the cuDNN form).
+    Shape: ``product (time, rows, 3 * channels)`` (update, reset, candidate), ``state (rows, channels)``,
+    ``recurrent (channels, 3 * channels)``, ``bias (channels,)`` to ``hidden (time, rows, channels)``. Equations: Cho et
+    al. 2014, with the reset gate applied after the recurrent product (the cuDNN form).
+
+    The gradient is written out because the loop is where training spends its time: all that does not depend on the
+    next step's gradient is computed for the whole sequence at once, and weights collect theirs in one product.
     """
+    channels = state.shape[-1]
+    _, hidden = ops.scan(lambda h, p: (advance(h, p, recurrent, bias),) * 2, state, product)
+
+    def gradient(*args, upstream=None):
+        d_hidden = args[0] if upstream is None else upstream
+        before = ops.concatenate([state[None], hidden[:-1]], axis=0)
+        update, reset, inner, candidate = gates(before, product, recurrent, bias)
+        to_candidate = (1 - update) * (1 - ops.square(candidate))
+        to_update = (before - candidate) * update * (1 - update)
+        to_reset = to_candidate * inner * reset * (1 - reset)
+        factors = ops.stack([to_update, to_reset, to_candidate * reset], axis=2)
+        turned = ops.transpose(recurrent)
+
+        def back(carried, step):
+            own, factor, kept = step
+            d = carried + own
+            return d * kept + ops.matmul(ops.reshape(d[:, None] * factor, (-1, 3 * channels)), turned), d
+
+        d_state, d = ops.scan(back, ops.zeros_like(state), (d_hidden, factors, update), reverse=True)
+        d_recurrent_product = ops.reshape(d[:, :, None] * factors, (-1, 3 * channels))
+        d_product = ops.concatenate([d * to_update, d * to_reset, d * to_candidate], axis=-1)
+        d_recurrent = ops.matmul(ops.transpose(ops.reshape(before, (-1, channels))), d_recurrent_product)
+        return d_product, d_state, d_recurrent, ops.sum(d_recurrent_product[:, 2 * channels :], axis=0)
+
+    return hidden, gradient
+
+
+def gates(state, product, recurrent, bias):
+    """Update gate, reset gate, the candidate's recurrent part and the candidate, each ``(..., rows, channels)``."""
+    c = state.shape[-1]
+    h = ops.matmul(state, recurrent)
+    both = ops.sigmoid(product[..., : 2 * c] + h[..., : 2 * c])
+    update, reset, inner = both[..., :c], both[..., c:], h[..., 2 * c :] + bias
+    return update, reset, inner, ops.tanh(product[..., 2 * c :] + reset * inner)
+
+
+def advance(state, product, recurrent, bias):
+    """The state one frame later."""
+    update, _, _, candidate = gates(state, product, recurrent, bias)
+    return candidate + update * (state - candidate)
+
+
+class GRUWeights(keras.layers.Layer):
+    """The recurrent weights of a gated recurrent unit."""
 
     def __init__(self, channels: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.state_size = self.output_size = self.channels = channels
-
-    def build(self, shape: tuple) -> None:
-        """Make the weights."""
-        c = self.channels
-        self.recurrent = self.add_weight(shape=(c, 3 * c), initializer="orthogonal", name="recurrent")
-        self.bias = self.add_weight(shape=(c,), initializer="zeros", name="bias")
+        self.recurrent = self.add_weight(shape=(channels, 3 * channels), initializer="orthogonal", name="recurrent")
+        self.bias = self.add_weight(shape=(channels,), initializer="zeros", name="bias")
         self.built = True
-
-    def call(self, product, states, training: bool = False):
-        """Advance by one frame."""
-        c, (state,) = self.channels, states
-        h = ops.matmul(state, self.recurrent)
-        gates = ops.sigmoid(product[:, : 2 * c] + h[:, : 2 * c])
-        update, reset = gates[:, :c], gates[:, c:]
-        candidate = ops.tanh(product[:, 2 * c :] + reset * (h[:, 2 * c :] + self.bias))
-        new = candidate + update * (state - candidate)
-        return new, [new]
 
 
 class TimeGRU(keras.layers.Layer):
@@ -97,9 +131,7 @@ class TimeGRU(keras.layers.Layer):
         channels = x_shape[-1]
         self.input_product = keras.layers.Dense(3 * channels, name="input")
         self.input_product.build(x_shape)
-        self.cell = GRUCell(channels, name="cell")
-        self.cell.build((None, 3 * channels))
-        self.over_time = keras.layers.RNN(self.cell, return_sequences=True, return_state=True, name="over_time")
+        self.cell = GRUWeights(channels, name="cell")
         self.project = keras.layers.Dense(channels, use_bias=False, name="project")
         self.project.build(x_shape)
         self.norm = keras.layers.BatchNormalization(momentum=0.98, epsilon=1e-4, name="norm")
@@ -109,15 +141,16 @@ class TimeGRU(keras.layers.Layer):
     def call(self, x, state, training: bool = False):
         """Run over time from ``state``; returns the output and the state after the last frame."""
         _, time, bins, c = x.shape
-        product = self.input_product(x)
-        state = ops.reshape(state, (-1, c))
+        weights = self.cell.recurrent + 0.0, self.cell.bias + 0.0  # tensors: a custom gradient takes no variables
+        product, state = self.input_product(x), ops.reshape(state, (-1, c))
         if time == 1:
-            state, _ = self.cell(ops.reshape(product, (-1, 3 * c)), [state])
+            state = advance(state, ops.reshape(product, (-1, 3 * c)), *weights)
             hidden = ops.reshape(state, (-1, 1, bins, c))
         else:
-            rows = ops.reshape(ops.transpose(product, (0, 2, 1, 3)), (-1, time, 3 * c))
-            hidden, state = self.over_time(rows, initial_state=[state])
-            hidden = ops.transpose(ops.reshape(hidden, (-1, bins, time, c)), (0, 2, 1, 3))
+            rows = ops.reshape(ops.transpose(product, (1, 0, 2, 3)), (time, -1, 3 * c))
+            hidden = gru_over_time(rows, state, *weights)
+            state = hidden[-1]
+            hidden = ops.transpose(ops.reshape(hidden, (time, -1, bins, c)), (1, 0, 2, 3))
         out = x + self.norm(self.project(hidden), training=training)
         return out, ops.reshape(state, (-1, bins, c))
 

@@ -84,7 +84,8 @@ class Progress:
     """Where a run stands."""
 
     step: int = 0
-    seconds: float = 0.0  #: of training, saved runs included
+    seconds: float = 0.0  #: of training in this cycle of the schedule, saved runs included
+    cycle_start: int = 0  #: step at which this cycle began
     audio_hours: float = 0.0
     best_si_sdr_db: float = -1e9
 
@@ -178,11 +179,13 @@ def train(
     minutes: float | None = None,
     steps: int | None = None,
     resume: Path | None = None,
+    new_cycle: bool = False,
     cache: Path | None = None,
     save_every_seconds: float = 240.0,
 ) -> Progress:
     """Train ``stream`` for ``minutes`` or ``steps`` (of the whole run, earlier parts included) and leave in ``out``
-    ``checkpoint.npz`` (to continue and to export), ``log.jsonl`` and ``config.json``.
+    ``checkpoint.npz`` (to continue and to export), ``log.jsonl`` and ``config.json``. ``new_cycle``: begin the
+    schedule again from the resumed weights, so that the length counts from here.
 
     Raises:
         DataError: nothing to train on.
@@ -199,10 +202,12 @@ def train(
         config.learning_rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    task.compile(optimizer=optimizer, jit_compile=False)
+    task.compile(optimizer=optimizer, jit_compile=keras.backend.backend() != "torch")
     optimizer.build(task.net.trainable_variables)
     average = Average(task.net.get_weights(), config.ema_steps)
     progress = restore(resume, config, task, average) if resume else Progress()
+    if new_cycle:
+        progress.seconds, progress.cycle_start = 0.0, progress.step
     (out / "config.json").write_text(config.to_json())
     print(config.to_json())
     print(
@@ -241,7 +246,7 @@ def train(
         with stop_on_signals() as stopped:
             before = time.monotonic()
             for noisy, clean in batches:
-                done = progress.step / steps if steps else progress.seconds / 60 / (minutes or 1)
+                done = (progress.step - progress.cycle_start) / steps if steps else progress.seconds / 60 / (minutes or 1)
                 if done >= 1 or stopped:
                     break
                 optimizer.learning_rate.assign(schedule(config, progress.step, done))
