@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pulse
 import pytest
 import soundfile
 import tiny_models
 from command_line import COMMAND, refused, run
 
 import rtdenoise
+from benchmarks import pulse
 from rtdenoise.config import STREAM_TRANSFORM
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ALSA can be told that there is nothing")

@@ -12,13 +12,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pulse
 import pytest
 import soundfile
 from command_line import COMMAND, interrupt, run, start
 from conftest import snr_db
 
 import rtdenoise
+from benchmarks import pulse
 from rtdenoise.commands.demo import align, load_sample, noise_in_pauses_db, run_demo, si_sdr_db
 from rtdenoise.commands.meters import Meters, bar, lines_of
 from rtdenoise.commands.reporter import Reporter

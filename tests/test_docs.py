@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-import pulse
 import pytest
 
+from benchmarks import pulse
 from rtdenoise.cli import cli
 
 ROOT = Path(__file__).parent.parent

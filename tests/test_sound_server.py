@@ -10,12 +10,12 @@ import sys
 import time
 
 import numpy as np
-import pulse
 import pytest
 import soundfile
 from command_line import COMMAND, Outcome, interrupt
 from conftest import snr_db
 
+from benchmarks import pulse
 from rtdenoise import Denoiser
 
 REASON = pulse.why_not()

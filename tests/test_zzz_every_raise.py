@@ -11,10 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-import pulse
 import pytest
 
 import rtdenoise
+from benchmarks import pulse
 from rtdenoise.errors import RtdenoiseError
 
 PACKAGE = Path(rtdenoise.__file__).parent

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A PulseAudio server without hardware, for tests: sinks that swallow sound at the pace of a clock.
+# A PulseAudio server without hardware: sinks that swallow sound at the pace of a clock.
 #
-#   tests/sound_server.sh start FOLDER [RATE]    starts it (default 48000 Hz); FOLDER holds its socket, log and settings
-#   tests/sound_server.sh stop FOLDER
+#   benchmarks/sound_server.sh start FOLDER [RATE]    starts it (default 48000 Hz); FOLDER holds its socket, log and settings
+#   benchmarks/sound_server.sh stop FOLDER
 #   . FOLDER/environment                         then pactl, parec, pacat and PortAudio talk to it
 #
 # PortAudio's names (left) and the server's (right):

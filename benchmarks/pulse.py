@@ -1,4 +1,4 @@
-"""A PulseAudio server of the tests' own, and what plays into it and records from it."""
+"""A PulseAudio server of our own for tests and measurements, and what plays into it and records from it."""
 
 from __future__ import annotations
 
