@@ -9,26 +9,6 @@ import sys
 from pathlib import Path
 
 
-def one_hop_graph(net):
-    """``net`` as an ONNX model of one hop: ``frame`` and ``state_*`` in, ``mask`` and ``next_state_*`` out."""
-    import tensorflow as tf
-    import tf2onnx
-
-    names = [f"state_{i}" for i in range(len(net.state_shapes()))]
-    signature = [tf.TensorSpec((1, net.n_bins, 2), tf.float32, name="frame")]
-    signature += [
-        tf.TensorSpec((1, *shape), tf.float32, name=name) for name, shape in zip(names, net.state_shapes(), strict=True)
-    ]
-
-    @tf.function(input_signature=signature)
-    def step(frame, *states):
-        mask, *next_states = net([frame[:, None], *states], training=False)
-        return {"mask": mask[:, 0], **{f"next_{n}": s for n, s in zip(names, next_states, strict=True)}}
-
-    model, _ = tf2onnx.convert.from_function(step, signature, opset=17)
-    return model
-
-
 def count_macs(model) -> int:
     """Multiply-accumulates of one call: convolutions and matrix products."""
     import onnx
@@ -56,12 +36,13 @@ def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
 
     from rtdenoise.config import STREAM_TRANSFORM
 
+    from .stream_graph import stream_graph
     from .trainer import build_net, load_weights
 
     config, weights = load_weights(checkpoint)
     net = build_net(config)
     net.set_weights(weights)
-    model = one_hop_graph(net)
+    model = stream_graph(net)
     facts = {
         "rtdenoise_format": 1,
         "name": "stream",

@@ -1,0 +1,145 @@
+"""``stream`` for one hop as an ONNX graph, written operator by operator.
+
+At one hop a call the time goes into starting operators as much as into their arithmetic. So batch norms are folded into
+the products before them, constants into biases, gates share products, and nothing is reshaped that need not be: two
+thirds of the operators of a converted Keras graph. A test holds the graph against Keras.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+class Graph:
+    """Nodes and constants in the making; tensors are named by the operator that makes them."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def op(self, kind: str, *inputs, out: str | tuple[str, ...] = "", **attributes) -> str:
+        """Append an operator; arrays among its inputs become constants. Returns the name of its (first) output."""
+        names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
+        outputs = list(out) if isinstance(out, tuple) else [out or f"{kind}_{len(self.nodes)}"]
+        self.nodes.append(helper.make_node(kind, names, outputs, **attributes))
+        return outputs[0]
+
+    def constant(self, values) -> str:
+        """Add a constant, float32 unless it holds whole numbers; returns its name."""
+        values = np.ascontiguousarray(values)
+        if values.dtype.kind == "f":
+            values = values.astype(np.float32)
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+
+def stream_graph(net) -> onnx.ModelProto:
+    """``net`` (model.StreamNet) as a model of one hop: ``frame`` and ``state_*`` in, ``mask`` and ``next_state_*`` out.
+
+    Between the two transposes the core works on matrices ``(bins, channels)``; the convolutions work on
+    ``(1, channels, 1, bins)``, the only layout for which ONNX Runtime has its fast kernels.
+    """
+    graph, (bins, channels) = Graph(), net.state_shapes()[0]
+    x = _features(graph, net)
+    skips = []
+    for layer in net.encoder:
+        x = _convolution(graph, x, layer)
+        skips.append(x)
+    x = graph.op("Transpose", graph.op("Reshape", x, [channels, bins]), perm=[1, 0])
+    x = _core(graph, x, net)
+    x = graph.op("Reshape", graph.op("Transpose", x, perm=[1, 0]), [1, channels, 1, bins])
+    for layer in net.decoder:
+        x = _convolution(graph, graph.op("Add", x, skips.pop()), layer)
+        x = graph.op("Reshape", x, [layer.upsample, layer.channels, bins])
+        bins *= layer.upsample
+        x = graph.op("Reshape", graph.op("Transpose", x, perm=[1, 2, 0]), [1, layer.channels, 1, bins])
+    x = _convolution(graph, graph.op("Add", x, skips.pop()), net.head)
+    x = graph.op("Transpose", graph.op("Reshape", x, [1, -1, bins]), perm=[0, 2, 1])
+    x = graph.op("Tanh", graph.op("Reshape", x, [1, net.n_bins - 1, 2]))
+    last_twice = [*range(net.n_bins - 1), net.n_bins - 2]
+    graph.op("Gather", x, last_twice, axis=1, out="mask")
+
+    def tensors(frame: str, prefix: str) -> list[onnx.ValueInfoProto]:
+        shapes = {frame: (1, net.n_bins, 2)}
+        shapes |= {f"{prefix}state_{i}": (1, *shape) for i, shape in enumerate(net.state_shapes())}
+        return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+
+    made = helper.make_graph(graph.nodes, "stream", tensors("frame", ""), tensors("mask", "next_"), graph.constants)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _features(graph: Graph, net) -> str:
+    """``(1, 3, 1, n_bins - 1)``: what ``StreamNet.features`` computes."""
+    frame = graph.op("Slice", "frame", [0], [net.n_bins - 1], [1])
+    power = graph.op("Add", graph.op("ReduceSumSquare", frame, axes=[2], keepdims=1), [1e-10])
+    scale = graph.op("Pow", power, [0.5 * (net.config.compression - 1.0)])
+    x = graph.op("Mul", graph.op("Concat", frame, graph.op("Sqrt", power), axis=2), scale)
+    return graph.op("Unsqueeze", graph.op("Transpose", x, perm=[0, 2, 1]), [2])
+
+
+def _convolution(graph: Graph, x: str, layer) -> str:
+    """``layers.FrequencyConv`` up to its upsampling, batch norm folded in; ``same`` padding as Keras does it."""
+    kernel = _array(layer.conv.kernel)[0]  # (taps, channels in, channels out)
+    if layer.norm is None:
+        bias = _array(layer.conv.bias)
+    else:
+        scale, bias = _affine(layer.norm)
+        kernel = kernel * scale
+    taps, stride = len(kernel), layer.conv.strides[1]
+    before = (taps - stride) // 2
+    x = graph.op(
+        "Conv", x, kernel.transpose(2, 1, 0)[:, :, None], bias,
+        kernel_shape=[1, taps], strides=[1, stride], pads=[0, before, 0, taps - stride - before],
+    )  # fmt: skip
+    return x if layer.norm is None else graph.op("LeakyRelu", x, alpha=0.1)
+
+
+def _core(graph: Graph, x: str, net) -> str:
+    """The pairs of recurrent layer and mixer on ``(bins, channels)``; ``x`` plus ``owed`` is what Keras computes."""
+    owed = np.zeros(net.core_channels)  # biases of batch norms, passed on into the biases of what comes next
+    for i, (recurrent, mixer) in enumerate(zip(net.recurrent, net.mixers, strict=True)):
+        x, owed = _recurrent(graph, x, recurrent, owed, f"state_{i}")
+        x, owed = _mixer(graph, x, mixer, owed)
+    return graph.op("Add", x, owed)
+
+
+def _recurrent(graph: Graph, x: str, layer, owed: np.ndarray, state_name: str) -> tuple[str, np.ndarray]:
+    """``layers.TimeGRU``: update and reset gate are one product of input and state side by side."""
+    inward, bias = _array(layer.input_product.kernel), _array(layer.input_product.bias)
+    recurrent, recurrent_bias = _array(layer.cell.recurrent), _array(layer.cell.bias)
+    bias, c = bias + owed @ inward, len(recurrent)
+    state = graph.op("Squeeze", state_name, [0])
+    both = np.concatenate([inward[:, : 2 * c], recurrent[:, : 2 * c]])
+    gates = graph.op("Sigmoid", graph.op("Gemm", graph.op("Concat", x, state, axis=1), both, bias[: 2 * c]))
+    update, reset = f"update_{state_name}", f"reset_{state_name}"
+    graph.op("Split", gates, axis=1, out=(update, reset))
+    inner = graph.op("Mul", reset, graph.op("Gemm", state, recurrent[:, 2 * c :], recurrent_bias))
+    candidate = graph.op("Tanh", graph.op("Add", graph.op("Gemm", x, inward[:, 2 * c :], bias[2 * c :]), inner))
+    new = graph.op("Add", candidate, graph.op("Mul", update, graph.op("Sub", state, candidate)))
+    graph.op("Unsqueeze", new, [0], out=f"next_{state_name}")
+    scale, shift = _affine(layer.norm)
+    return graph.op("Gemm", new, _array(layer.project.kernel) * scale, x), owed + shift
+
+
+def _mixer(graph: Graph, x: str, layer, owed: np.ndarray) -> tuple[str, np.ndarray]:
+    """``layers.FrequencyMixer``, its products from the left, so that nothing is transposed."""
+    spread, gather = _array(layer.spread).T, _array(layer.gather).T
+    bias = _array(layer.spread_bias)[:, None] + np.outer(spread.sum(axis=1), owed)
+    hidden = graph.op("LeakyRelu", graph.op("Gemm", spread, x, bias), alpha=0.1)
+    scale, shift = _affine(layer.norm)
+    return graph.op("Add", x, graph.op("Mul", graph.op("Gemm", gather, hidden), scale)), owed + shift
+
+
+def _affine(norm) -> tuple[np.ndarray, np.ndarray]:
+    """A batch norm at rest as ``x * scale + shift``."""
+    scale = _array(norm.gamma) / np.sqrt(_array(norm.moving_variance) + norm.epsilon)
+    return scale, _array(norm.beta) - _array(norm.moving_mean) * scale
+
+
+def _array(weight) -> np.ndarray:
+    from keras import ops
+
+    return ops.convert_to_numpy(weight).astype(np.float64)
