@@ -63,5 +63,50 @@ class TransformConfig:
         return TransformConfig(sample_rate, window, hop)
 
 
+@dataclass(frozen=True)
+class ContextTransform:
+    """A transform for a model that looks at a whole context frame at a time, past and future at once.
+
+    Lengths are in samples at ``sample_rate`` (Hz). A context frame of ``context_length`` samples becomes ``n_frames``
+    spectra of a window whose centre is every ``hop_length`` samples. ``shift_length`` is the smallest step from one
+    context frame to the next for which the model gives the same result, shifted.
+    """
+
+    sample_rate: int
+    context_length: int
+    window_length: int
+    hop_length: int
+    shift_length: int
+
+    def __post_init__(self) -> None:
+        fits = (
+            min(self.sample_rate, self.hop_length, self.shift_length) > 0
+            and self.window_length % 2 == 1
+            and self.hop_length <= self.window_length // 2 < self.context_length
+            and self.context_length % self.hop_length == 0
+            and self.context_length % self.shift_length == 0
+            and self.context_length >= 2 * self.shift_length
+        )
+        if not fits:
+            raise ParameterError(
+                f"a context transform with context_length={self.context_length}, window_length={self.window_length}, "
+                f"hop_length={self.hop_length}, shift_length={self.shift_length} cannot be built: the window must be "
+                "odd and more than two hops long, hops must fill the context frame, and so must two shifts or more"
+            )
+
+    @property
+    def n_bins(self) -> int:
+        """Frequencies of one spectrum, 0 Hz included."""
+        return self.window_length // 2 + 1
+
+    @property
+    def n_frames(self) -> int:
+        """Spectra of one context frame."""
+        return self.context_length // self.hop_length
+
+
 #: The transform of the model ``stream``: 32 ms of analysis, 16 ms of synthesis, a hop of 8 ms, 31.25 Hz a bin.
 STREAM_TRANSFORM = TransformConfig(sample_rate=16000, window_length=512, hop_length=128)
+
+#: The transform of the model ``unet8k``: 1.008 s of sound as 128 spectra of 128 bins; four poolings make 16 hops a shift.
+CONTEXT_TRANSFORM = ContextTransform(8000, context_length=8064, window_length=255, hop_length=63, shift_length=1008)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    chooser.add_argument("--model", choices=["stream", "unet8k"], default="stream", help="which one (default: stream)")
+    chosen, arguments = chooser.parse_known_args(arguments)
+    if chosen.model == "unet8k":
+        from .unet8k.command import main as train_unet8k
+
+        return train_unet8k(arguments)
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[chooser])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/ and valid/"
     )

@@ -1,0 +1,77 @@
+"""Every knob of ``unet8k``'s training, in one place; printed at the start and saved with the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+from ..config import MixConfig
+
+
+@dataclass(frozen=True)
+class ScaleConfig:
+    """How magnitudes become the net's picture, and its picture an attenuation, both in decibels.
+
+    ``picture = (decibels - centre) / spread``; ``attenuation = out_centre + out_spread * net's output``.
+    """
+
+    reference: str = "fixed"  #: what is 0 dB: ``fixed``, a full-scale sine, or ``maximum``, each frame's largest value
+    floor_db: float = -110.0  #: anything quieter counts as this
+    centre: float = -60.0
+    spread: float = 30.0
+    out_centre: float = 20.0
+    out_spread: float = 22.0
+
+
+@dataclass(frozen=True)
+class UnetConfig:
+    """One run."""
+
+    recipe: str = "improved"  #: ``improved``, or ``seed``: as the ancestor was trained
+    scale: ScaleConfig = ScaleConfig()
+    dropout: float = 0.0  #: of the two deepest levels; examples never repeat here, so there is nothing to learn by heart
+    mix: MixConfig = field(
+        default_factory=lambda: MixConfig(crop_seconds=1.008, snr_db=(-7.0, 20.0), level_dbfs=(-45.0, -10.0))
+    )
+    noise_share: tuple[float, float] = (0.2, 0.8)  #: recipe ``seed``: factor of the noise as it was recorded
+    batch: int = 16
+    learning_rate: float = 1e-3
+    cosine: bool = True  #: the learning rate warms up and falls to zero; else it stays
+    warm_up_steps: int = 100
+    clip_norm: float | None = 1.0
+    mean_steps: float = 300.0  #: horizon of the exponential mean of the weights; 0: none, the weights themselves
+    epoch_frames: int = 0  #: examples an epoch; 0: as many as the recordings of speech have context frames
+    validation_share: float = 0.1  #: of speakers and of noise recordings, held out whole
+    validation_frames: int = 500
+    precision: str = "mixed_bfloat16"  #: of the arithmetic; weights are float32. ``float32`` where that is not faster
+    seed: int = 1
+
+    def to_json(self) -> str:
+        """Text that ``from_json`` reads back to an equal configuration."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> UnetConfig:
+        """Read what ``to_json`` wrote."""
+        parts = _tuples(json.loads(text))
+        return cls(**parts | {"scale": ScaleConfig(**parts["scale"]), "mix": MixConfig(**_tuples(parts["mix"]))})
+
+
+def _tuples(parts: dict) -> dict:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in parts.items()}
+
+
+#: The ancestor's way: each frame's own maximum as the reference, decibels scaled by fixed numbers, noise added as it
+#: is, plain Adam. (The numbers put the ancestor's data into -1..1.)
+SEED = UnetConfig(
+    recipe="seed",
+    scale=ScaleConfig("maximum", floor_db=-80.0, centre=-46.0, spread=50.0, out_centre=6.0, out_spread=82.0),
+    dropout=0.5,
+    batch=10,
+    cosine=False,
+    clip_norm=None,
+    mean_steps=0.0,
+)
+
+RECIPES = {"improved": UnetConfig(), "seed": SEED}
