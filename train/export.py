@@ -32,8 +32,6 @@ def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
     Raises:
         TrainingError: ``checkpoint`` is none.
     """
-    import onnx
-
     from rtdenoise.config import STREAM_TRANSFORM
 
     from .stream_graph import stream_graph
@@ -53,31 +51,39 @@ def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
         "parameters": net.count_params(),
         "macs_per_hop": count_macs(model),
     } | about
+    write_model(model, out, facts)
+
+
+def write_model(model, out: Path, facts: dict[str, object]) -> None:
+    """Check ``model``, put ``facts`` into its metadata and write it to ``out``, beside and renamed."""
+    import onnx
+
     onnx.helper.set_model_props(model, {k: str(v) for k, v in facts.items()})
     onnx.checker.check_model(model, full_check=True)
     partial = out.with_name(out.name + ".partial")
     onnx.save(model, partial)
     os.replace(partial, out)
-    print(f"{out}: {net.count_params()} parameters, {facts['macs_per_hop']} multiply-accumulates a hop")
+    print(f"{out}: {facts['parameters']} parameters, {facts['macs_per_hop']} multiply-accumulates a hop")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent.parent / "rtdenoise" / "weights" / "stream.onnx"
-    )
+    parser.add_argument("--model", choices=["stream", "unet8k"], default="stream", help="which one (default: stream)")
+    parser.add_argument("--out", type=Path, help="(default: where the package keeps its weights)")
     parser.add_argument("--version", default="1", help="of the weights; the start line shows it")
     for what in ("training-data", "training-data-licence", "weights-licence"):
         parser.add_argument(f"--{what}", default="not stated", help="text for the file's metadata")
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from .trainer import TrainingError
+    from .unet8k.export import export as export_unet8k
 
+    out = given.out or Path(__file__).parent.parent / "rtdenoise" / "weights" / f"{given.model}.onnx"
     try:
         about = {k: getattr(given, k) for k in ("version", "training_data", "training_data_licence", "weights_licence")}
-        export(given.checkpoint, given.out, about)
+        (export_unet8k if given.model == "unet8k" else export)(given.checkpoint, out, about)
     except TrainingError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
