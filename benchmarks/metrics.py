@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -84,20 +84,24 @@ _MEASURES: dict[str, Callable[[Float64, Float64], float]] = {
 }  # fmt: skip
 
 
-def measure(clean: Float32, estimate: Float32) -> tuple[dict[str, float], dict[str, str]]:
-    """All measures of one recording, and for each that cannot be had, why: what one refuses, another can still say."""
+def measure(
+    clean: Float32, estimate: Float32, wanted: Collection[str] = tuple(DECIMALS)
+) -> tuple[dict[str, float], dict[str, str]]:
+    """The ``wanted`` measures of one recording, and for each that cannot be had, why: what one refuses, another can
+    still say."""
     pair = clean.astype(np.float64), estimate.astype(np.float64)
     scores: dict[str, float] = {}
     missing: dict[str, str] = {}
-    for name, function in _MEASURES.items():
+    for name in [name for name in _MEASURES if name in wanted]:
         try:
-            scores[name] = _finite(function(*pair))
+            scores[name] = _finite(_MEASURES[name](*pair))
         except Exception as error:  # each library has its own for silence, short files and the like
             missing[name] = _reason(error)
-    try:
-        scores |= {name: _finite(score) for name, score in dnsmos(*pair).items()}
-    except Exception as error:
-        missing["DNSMOS"] = _reason(error)
+    if "OVRL" in wanted:
+        try:
+            scores |= {name: _finite(score) for name, score in dnsmos(*pair).items()}
+        except Exception as error:
+            missing["DNSMOS"] = _reason(error)
     return scores, missing
 
 

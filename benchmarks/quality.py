@@ -10,11 +10,13 @@ Exit code 0: every row is whole. 1: something is missing, and the rows say what.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
 import re
 import sys
+from collections.abc import Collection
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from . import peers
 from .dataset import RATE, DataError, Float32, Pair, choose, load_pairs
 from .default_set import default_pairs
 from .environments import NotInstalledError
-from .metrics import measure
+from .metrics import DECIMALS, measure
 from .peers import Peer
 from .provenance import provenance
 from .streaming import ONE_THREAD, PeerError, Streamed, stream
@@ -57,12 +59,15 @@ class Row:
     problems: list[str] = field(default_factory=list)
 
 
-def score(row: Row, pairs: list[Pair], outputs: dict[str, Float32], pool: Executor) -> None:
+def score(
+    row: Row, pairs: list[Pair], outputs: dict[str, Float32], pool: Executor, wanted: Collection[str] = tuple(DECIMALS)
+) -> None:
     """Fill in the row's scores, in parallel."""
-    wanted = [pair for pair in pairs if pair.name in outputs]
-    measured = pool.map(measure, [pair.clean for pair in wanted], [outputs[pair.name] for pair in wanted])
+    there = [pair for pair in pairs if pair.name in outputs]
+    task = functools.partial(measure, wanted=wanted)
+    measured = pool.map(task, [pair.clean for pair in there], [outputs[pair.name] for pair in there])
     unmeasured: dict[tuple[str, str], int] = {}
-    for pair, (scores, missing) in zip(wanted, measured, strict=True):
+    for pair, (scores, missing) in zip(there, measured, strict=True):
         row.scores[pair.name] = scores
         for problem in missing.items():
             unmeasured[problem] = unmeasured.get(problem, 0) + 1

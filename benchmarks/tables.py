@@ -93,10 +93,14 @@ def as_text(rows: list[Row], pairs: list[Pair], left_out: dict[str, str]) -> str
     parts = [
         f"{len(pairs)} pairs, {seconds:.0f} s. Means over files, ± half of the 95 % bootstrap interval.",
         table(["", "files", *DECIMALS], [_quality_line(row, summary["means"][row.name]) for row in rows]),
-        "Latency: the longest time from a sample coming in to its denoised version being handed out, block included, "
-        "as measured. CPU: all threads, on one core. p50, p99: of one call. Memory: peak of a process with one stream.",
-        table(["", *(title for title, _, _ in _COSTS)], [_cost_line(row) for row in rows if row.cost]),
     ]
+    if costs := [_cost_line(row) for row in rows if row.cost]:
+        parts += [
+            "Latency: the longest time from a sample coming in to its denoised version being handed out, block "
+            "included, as measured. CPU: all threads, on one core. p50, p99: of one call. Memory: peak of a process "
+            "with one stream.",
+            table(["", *(title for title, _, _ in _COSTS)], costs),
+        ]
     if tests := summary["differences"]:
         parts += [
             f"`{rows[1].name}` minus each of the others, file by file, with its 95 % interval; bold where a paired "

@@ -1,113 +1,161 @@
-"""``python -m train.evaluate``: what a model does to pairs of noisy and clean speech, in the product's engine."""
+"""``python -m train.evaluate``: what models do to speech, in the product's engine: pairs, clean speech, situations.
+
+Scores and tables are those of ``benchmarks.quality``, which compares with other denoisers and measures cost.
+
+Exit code 0: all was measured. 1: something is missing, and the report says what. 2: wrong usage.
+"""
 
 from __future__ import annotations
 
 import argparse
-import re
+import os
 import sys
-import warnings
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Collection
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import soxr
 
-from rtdenoise import ModelError, denoise
+from benchmarks.dataset import RATE, DataError, Float32, Pair, choose, load_pairs
+from benchmarks.metrics import DECIMALS
+from benchmarks.provenance import provenance
+from benchmarks.quality import NOISY, Row, score
+from benchmarks.streaming import ONE_THREAD
+from benchmarks.tables import as_text, table
+from rtdenoise import Model, ModelError, denoise
 
-from .data import DataError, find_audio, read_mono
-from .metrics import RATE, si_sdr_db
+from .robustness import SITUATIONS, Figure, Situation
 
-Row = dict[str, float]
-
-
-def metrics(estimate: NDArray[np.float32], clean: NDArray[np.float32]) -> Row:
-    """PESQ-WB (ITU-T P.862.2), ESTOI and STOI (Taal et al. 2011, Jensen and Taal 2016), SI-SDR in dB, DNSMOS P.835."""
-    from pesq import pesq
-    from pystoi import stoi
-    from speechmos import dnsmos
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        opinion = dnsmos.run(np.clip(estimate, -1, 1).astype(np.float64), RATE)
-        return {
-            "PESQ-WB": pesq(RATE, clean, estimate, "wb"),
-            "ESTOI": stoi(clean, estimate, RATE, extended=True),
-            "STOI": stoi(clean, estimate, RATE),
-            "SI-SDR": float(si_sdr_db(estimate, clean)),
-            "SIG": opinion["sig_mos"],
-            "BAK": opinion["bak_mos"],
-            "OVRL": opinion["ovrl_mos"],
-        }
+_OPINION = ("SIG", "BAK", "OVRL")
+_SITUATION_PAIRS = 32
 
 
-def measure_pair(model: str, noisy_file: Path) -> dict[str, Row]:
-    """One pair: as recorded, denoised, and the clean file denoised."""
-    noisy = read_mono(noisy_file, RATE)
-    clean = read_mono(noisy_file.parent.parent / "clean" / noisy_file.name, RATE)
-    return {
-        "noisy": metrics(noisy, clean),
-        "denoised": metrics(denoise(noisy, RATE, model), clean),
-        "clean, denoised": metrics(denoise(clean, RATE, model), clean),
-    }
+def _denoised(model: str, rate: int, samples: Float32) -> Float32:
+    """(n,) at ``RATE``, by a stream at ``rate``."""
+    return _converted(denoise(_converted(samples, RATE, rate), rate, model), rate, RATE)[: len(samples)]
 
 
-def evaluate(model: str, data: Path, processes: int = 2) -> dict[str, dict[str, Row]]:
-    """``{group: {kind: means}}`` over ``data/noisy`` and ``data/clean`` (or below ``data/valid``); groups are all
-    pairs and, where file names say ``snr<dB>``, each SNR.
+def _converted(samples: Float32, rate: int, wanted: int) -> Float32:
+    return samples if rate == wanted else soxr.resample(samples, rate, wanted, quality="VHQ")
+
+
+def _figures(model: str, pairs: list[Pair], situation: Situation) -> list[Figure]:
+    return situation(Model.load(model), pairs)
+
+
+def on_pairs(models: list[str], pairs: list[Pair], pool: Executor, rate: int, wanted: Collection[str]) -> list[Row]:
+    """A row for the noisy input and one for each model."""
+    rows = [Row(name) for name in (NOISY, *models)]
+    for row in rows:
+        noisy = [pair.noisy for pair in pairs]
+        got = noisy if row is rows[0] else pool.map(partial(_denoised, row.name, rate), noisy)
+        score(row, pairs, dict(zip((pair.name for pair in pairs), got, strict=True)), pool, wanted)
+    return rows
+
+
+def on_clean(model: str, pairs: list[Pair], pool: Executor, rate: int, wanted: Collection[str]) -> list[Figure]:
+    """What is left of the pairs' clean speech after the model."""
+    goals = {"PESQ-WB": 4.0, "SI-SDR": 22.0}
+    got = pool.map(partial(_denoised, model, rate), [pair.clean for pair in pairs])
+    row = Row(model)
+    measures = [measure for measure in wanted if measure not in _OPINION]
+    score(row, pairs, dict(zip((pair.name for pair in pairs), got, strict=True)), pool, measures)
+    return [
+        Figure(
+            f"clean speech as recorded: {measure}",
+            sum(found) / len(found),
+            "dB" if measure == "SI-SDR" else "",
+            at_least=goals.get(measure),
+        )
+        for measure in measures
+        if (found := [scores[measure] for scores in row.scores.values() if measure in scores])
+    ]
+
+
+def evaluate(models: list[str], folder: Path, processes: int | None = None, dnsmos: bool = True) -> tuple[str, bool]:
+    """The report in Markdown, and whether nothing is missing in it.
+
+    Args:
+        models: names of packaged models, or ONNX files. Measured at the lowest rate among them, at most 16 kHz.
+        folder: with ``clean/`` and ``noisy/``, or ``valid/`` with both.
+        processes: at a time; one for each core by default.
+        dnsmos: measure that too, which takes most of the time.
 
     Raises:
-        DataError: no such folders, or names that do not pair.
+        DataError: no pair can be used.
+        ModelError: a model cannot be loaded.
     """
-    root = data / "valid" if (data / "valid").is_dir() else data
-    files = find_audio(root / "noisy")
-    if unpaired := [f.name for f in files if not (root / "clean" / f.name).exists()]:
-        raise DataError(f"{root / 'clean'} lacks {', '.join(unpaired[:3])}: pairs carry the same name in both folders")
-    with ProcessPoolExecutor(processes) as pool:
-        rows = list(pool.map(partial(measure_pair, model), files))
-    groups: dict[str, list[dict[str, Row]]] = {"all": rows}
-    for file, row in zip(files, rows, strict=True):
-        if found := re.search(r"snr([+-]?\d+)", file.stem):
-            groups.setdefault(f"{int(found[1]):+d} dB", []).append(row)
-    return {
-        f"{name} ({len(members)})": {
-            kind: {m: float(np.mean([r[kind][m] for r in members])) for m in members[0][kind]} for kind in members[0]
-        }
-        for name, members in groups.items()
-    }
+    loaded = [Model.load(model) for model in models]
+    rate = min(RATE, *(model.transform.sample_rate for model in loaded))
+    pairs, left_out = load_pairs(folder / "valid" if (folder / "valid").is_dir() else folder)
+    if rate < RATE:
+        narrow = [_converted(_converted(s, RATE, rate), rate, RATE) for pair in pairs for s in (pair.clean, pair.noisy)]
+        pairs = [replace(pair, clean=narrow[2 * i], noisy=narrow[2 * i + 1]) for i, pair in enumerate(pairs)]
+    wide_only = {"PESQ-WB", *_OPINION} if rate < RATE else set()
+    wanted = [m for m in DECIMALS if m not in wide_only and (dnsmos or m not in _OPINION)]
+    os.environ.update(ONE_THREAD)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        rows = on_pairs(models, pairs, pool, rate, wanted)
+        figures = [on_clean(model, pairs, pool, rate, wanted) for model in models]
+        if rate == RATE:
+            for model, found in zip(models, figures, strict=True):
+                task = partial(_figures, model, choose(pairs, _SITUATION_PAIRS))
+                found += [figure for part in pool.map(task, SITUATIONS) for figure in part]
+    parts = [
+        _heading(loaded, folder, rate),
+        as_text(rows, pairs, left_out),
+        "Beyond the pairs; bold: short of what is wanted.",
+        _figure_table(models, figures),
+    ]
+    return "\n\n".join(parts) + "\n", not left_out and not any(row.problems for row in rows)
 
 
-def as_markdown(model: str, result: dict[str, dict[str, Row]]) -> str:
-    """The means as a table."""
-    columns = list(next(iter(next(iter(result.values())).values())))
-    lines = [f"`{model}`", "", "| pairs | | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
-    for group, kinds in result.items():
-        for kind, row in kinds.items():
-            figures = (
-                f"{row[c]:.1f}" if c == "SI-SDR" else f"{row[c]:.3f}" if "STOI" in c else f"{row[c]:.2f}"
-                for c in columns
-            )
-            lines.append(f"| {group} | {kind} | " + " | ".join(figures) + " |")
-    return "\n".join(lines) + "\n"
+def _heading(models: list[Model], folder: Path, rate: int) -> str:
+    source = provenance()
+    names = ", ".join(f"`{model.name}` {model.version} ({model.path.name})" for model in models)
+    band = "" if rate == RATE else f" Everything at {rate} Hz; situations are made at {RATE} Hz, so they are left out."
+    return (
+        f"# {names}\n\n`python -m train.evaluate` on `{folder.name}`, {source['date']}, rtdenoise "
+        f"{source['versions']['rtdenoise']}, commit {str(source['commit'])[:12]}.{band}"
+    )
+
+
+def _figure_table(models: list[str], figures: list[list[Figure]]) -> str:
+    def cell(figure: Figure) -> str:
+        text = f"{figure.value:.{figure.decimals}f} {figure.unit}".strip()
+        return text if figure.reached else f"**{text}**"
+
+    lines = [[of_all[0].name, of_all[0].wanted, *map(cell, of_all)] for of_all in zip(*figures, strict=True)]
+    return table(["", "wanted", *models], lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
-    parser.add_argument("--model", default="stream", help="name of a packaged model, or an ONNX file")
+    parser = argparse.ArgumentParser(
+        prog="python -m train.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", action="append", help="name of a packaged model or ONNX file, again for more (stream)"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with noisy/ and clean/ (or valid/ with both)")
-    parser.add_argument("--report", type=Path, help="write the table here too")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--report", type=Path, help="write the report here too")
+    parser.add_argument("--no-dnsmos", action="store_true", help="leave out what takes most of the time")
+    parser.add_argument("--processes", type=int, help="at a time (one for each core)")
     given = parser.parse_args(arguments)
     try:
-        table = as_markdown(given.model, evaluate(given.model, given.data, given.processes))
-    except (DataError, ModelError) as problem:
+        if given.report:
+            given.report.touch()  # better now than after all the work
+        report, whole = evaluate(given.model or ["stream"], given.data, given.processes, not given.no_dnsmos)
+    except (DataError, ModelError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    print(table)
+    print(report)
     if given.report:
-        given.report.write_text(table)
-    return 0
+        given.report.write_text(report, encoding="utf-8")
+    return int(not whole)
 
 
 if __name__ == "__main__":
