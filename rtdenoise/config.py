@@ -104,9 +104,33 @@ class ContextTransform:
         """Spectra of one context frame."""
         return self.context_length // self.hop_length
 
+    @property
+    def overlaps(self) -> tuple[float, ...]:
+        """What consecutive context frames may share, from half of each up, so that every sample is in two of them."""
+        shifts = self.context_length // self.shift_length
+        return tuple(1 - step / shifts for step in range(shifts // 2, 0, -1))
+
+    def step_for(self, overlap: float | None) -> int:
+        """Samples from one context frame to the next.
+
+        Args:
+            overlap: share of a context frame that it has in common with the next one; ``None`` for the largest.
+
+        Raises:
+            ParameterError: none of ``overlaps``.
+        """
+        overlap = self.overlaps[-1] if overlap is None else overlap
+        if overlap not in self.overlaps:
+            legal = ", ".join(f"{share:g}" for share in self.overlaps)
+            raise ParameterError(
+                f"overlap={overlap!r} is not possible: give the share of a context frame that it has in common with "
+                f"the next one, {legal} (more is sooner and costs more)"
+            )
+        return round((1 - overlap) * self.context_length)
+
 
 #: The transform of the model ``stream``: 32 ms of analysis, 16 ms of synthesis, a hop of 8 ms, 31.25 Hz a bin.
 STREAM_TRANSFORM = TransformConfig(sample_rate=16000, window_length=512, hop_length=128)
 
-#: The transform of the model ``unet8k``: 1.008 s of sound as 128 spectra of 128 bins; four poolings make 16 hops a shift.
+#: The transform of the model ``unet8k``: 1.008 s as 128 spectra of 128 bins; four poolings make 16 hops a shift.
 CONTEXT_TRANSFORM = ContextTransform(8000, context_length=8064, window_length=255, hop_length=63, shift_length=1008)

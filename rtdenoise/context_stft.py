@@ -62,7 +62,7 @@ def analyse_context(
 
 
 def analyse_context_numpy(samples: Float32, transform: ContextTransform) -> Complex64:
-    """``(..., context_length)`` to complex64 ``(..., n_frames, n_bins)``: as ``analyse_context``, written to be read."""
+    """``(..., context_length)`` to ``(..., n_frames, n_bins)``: as ``analyse_context``, written to be read."""
     half, size = transform.window_length // 2, transform.window_length
     padded = np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(half, half)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=-1)[..., :: transform.hop_length, :]
@@ -86,8 +86,8 @@ def synthesise_context(
 
     Args:
         spectra: (n_frames, n_bins) changed.
-        gains: (n_frames, n_bins) real, lifted to ``floor`` and multiplied with the spectra; more than 1 counts as 1.
-        floor: smallest gain, 0..1; 1 leaves the spectra as they are.
+        gains: (n_frames, n_bins) real, lifted to ``floor`` and multiplied with the spectra.
+        floor: smallest gain, 0..1.
         window: (window_length,), see ``hann``.
         normaliser: (context_length,), see ``normaliser``.
         hop: samples between two spectra.
@@ -102,7 +102,7 @@ def synthesise_context(
         if start + size <= first:
             continue
         for k in range(spectra.shape[1]):
-            gain = min(max(gains[frame, k], floor), np.float32(1.0))
+            gain = max(gains[frame, k], floor)
             value = spectra[frame, k]
             spectra[frame, k] = complex(value.real * gain, value.imag * gain)
         c2r(spectra[frame], time, _AXIS, False, 1.0 / size, 1)
@@ -117,7 +117,7 @@ def synthesise_context_numpy(
 ) -> Float32:
     """The newest ``n`` samples: as ``synthesise_context``, written to be read."""
     half, size, hop = transform.window_length // 2, transform.window_length, transform.hop_length
-    frames = np.fft.irfft(spectra * np.clip(gains, floor, 1.0), size) * hann(transform)
+    frames = np.fft.irfft(spectra * np.maximum(gains, floor), size) * hann(transform)
     padded = np.zeros(transform.context_length + 2 * half)
     for index, frame in enumerate(frames):
         padded[index * hop : index * hop + size] += frame

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATES
+from .config import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATES, ContextTransform
+from .context import ContextCore
 from .errors import ParameterError
 from .gain import floor_from_limit
 from .model import Model
@@ -27,10 +28,13 @@ class Denoiser:
 
     Args:
         sample_rate: of input and output, a whole number of Hz from 4000 to 384000. 8, 16, 32 and 48 kHz run as they
-            are; all others are converted on the way in and out, which adds to the latency.
+            are; all others are converted on the way in and out, which adds to the latency. ``unet8k`` runs at 8 kHz
+            only: what goes through it at a higher rate has nothing above 4 kHz afterwards.
         model: name of a packaged model, path of an ONNX file, or a ``Model`` to be shared between streams.
         attenuation_limit_db: noise is attenuated by no more than this, in dB; ``None`` for no limit.
         bypass: start with the undenoised signal, at the same latency.
+        overlap: of models of context frames (``unet8k``), the share of a frame that it has in common with the next
+            one: 0.875, the default, 0.75, 0.625 or 0.5. Less costs less and comes later.
 
     Attributes:
         sample_rate: as given, in Hz.
@@ -52,14 +56,15 @@ class Denoiser:
         model: str | Path | Model = "stream",
         attenuation_limit_db: float | None = None,
         bypass: bool = False,
+        overlap: float | None = None,
     ) -> None:
         self.sample_rate = _checked_rate(sample_rate)
         self.attenuation_limit_db = attenuation_limit_db
         self.bypass = bypass
         self.model = model if isinstance(model, Model) else Model.load(model)
-        self._native_rate = next((rate for rate in NATIVE_RATES if rate >= self.sample_rate), NATIVE_RATES[-1])
+        self._overlap = _checked_overlap(overlap, self.model)
         self.reset()
-        self.hop_length = round(self._stream.core.hop_length * self.sample_rate / self._native_rate)
+        self.hop_length = round(self._stream.core.hop_length * self.sample_rate / self._stream.native_rate)
         self.latency = self._stream.latency
 
     @property
@@ -120,7 +125,7 @@ class Denoiser:
 
     def reset(self) -> None:
         """Forget all that was heard, also what is still inside."""
-        self._stream = _Stream(self.sample_rate, self._native_rate, self.model, self._floor, float(self._bypass))
+        self._stream = _Stream(self.sample_rate, self.model, self._floor, float(self._bypass), self._overlap)
 
 
 class _Stream:
@@ -129,8 +134,15 @@ class _Stream:
     A new stream starts with ``lead`` zeros of output: what collecting a hop and converting rates can hold back at most.
     """
 
-    def __init__(self, sample_rate: int, native_rate: int, model: Model, floor: float, bypass: float) -> None:
-        self.core = core = SpectralCore(model, native_rate, floor, bypass)
+    def __init__(self, sample_rate: int, model: Model, floor: float, bypass: float, overlap: float | None) -> None:
+        core: SpectralCore | ContextCore
+        if isinstance(model.transform, ContextTransform):
+            native_rate = model.transform.sample_rate
+            core = ContextCore(model, model.transform, overlap)
+        else:
+            native_rate = next((rate for rate in NATIVE_RATES if rate >= sample_rate), NATIVE_RATES[-1])
+            core = SpectralCore(model, model.transform, native_rate, floor, bypass)
+        self.core, self.native_rate = core, native_rate
         self.taken = self.given = 0
         self._pending = np.zeros(core.hop_length, np.float32)
         self._filled = 0
@@ -183,12 +195,13 @@ def denoise(
     sample_rate: int,
     model: str | Path | Model = "stream",
     attenuation_limit_db: float | None = None,
+    overlap: float | None = None,
 ) -> Float32:
     """Denoise a recording at once, by the streaming engine.
 
     Args:
         samples: (n,) or (n, channels) floats, full scale at 1; each channel is a stream of its own.
-        sample_rate, model, attenuation_limit_db: see ``Denoiser``.
+        sample_rate, model, attenuation_limit_db, overlap: see ``Denoiser``.
 
     Returns:
         float32 of the shape of ``samples``, aligned with them to the sample.
@@ -203,7 +216,7 @@ def denoise(
     channels = samples.reshape(len(samples), -1) if len(samples) else samples.reshape(0, max(1, *samples.shape[1:], 1))
     out = np.empty(channels.shape, np.float32)
     shared = model if isinstance(model, Model) else Model.load(model)
-    denoiser = Denoiser(sample_rate, shared, attenuation_limit_db)
+    denoiser = Denoiser(sample_rate, shared, attenuation_limit_db, overlap=overlap)
     for index in range(channels.shape[1]):
         stream = np.concatenate([denoiser.process(channels[:, index]), denoiser.flush()])
         out[:, index] = stream[denoiser.latency :]
@@ -242,6 +255,14 @@ def _checked_rate(sample_rate: int) -> int:
             f"give a whole number of Hz from {LOWEST_RATE} to {HIGHEST_RATE}"
         )
     return int(sample_rate)
+
+
+def _checked_overlap(overlap: float | None, model: Model) -> float | None:
+    if isinstance(model.transform, ContextTransform):
+        model.transform.step_for(overlap)
+    elif overlap is not None:
+        raise ParameterError(f"overlap={overlap!r}: model {model.name} goes hop by hop and has none; leave it out")
+    return overlap
 
 
 def _checked_limit(limit: float | None) -> float | None:

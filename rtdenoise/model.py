@@ -1,7 +1,6 @@
-"""A model: an ONNX graph for one hop that describes itself, and the state that one stream keeps for it.
+"""A model: an ONNX graph that describes itself, and what one stream keeps for it between two calls.
 
-The graph takes ``frame`` float32 (1, n_bins, 2), real and imaginary part, and any number of ``state_*``; it gives
-``mask`` of the frame's shape and ``next_state_*`` of the states' shapes. Its metadata say what the transform was.
+`agreement` says what the two kinds of graphs take and give.
 """
 
 from __future__ import annotations
@@ -16,21 +15,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from .config import NATIVE_RATES, TransformConfig
-from .errors import ModelError, ParameterError
+from .agreement import check
+from .config import ContextTransform, TransformConfig
+from .errors import ModelError
 
+Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
-#: Version of the agreement between graph, metadata and this loader.
-FORMAT = "1"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-
-_REQUIRED_TEXT = ("name", "version", "training_data", "training_data_licence", "weights_licence")
-_REQUIRED_NUMBERS = ("sample_rate", "window_length", "hop_length", "n_bins", "parameters", "macs_per_hop")
 
 
 class State:
-    """What one stream remembers inside the model; made by ``Model.initial_state``, used by one thread at a time.
+    """What one stream remembers inside a model of hops; made by ``Model.initial_state``, used by one thread at a time.
 
     Attributes:
         frame: (n_bins,) complex64, read by the next step.
@@ -47,22 +43,37 @@ class State:
         # Two sets of buffers that swap roles each hop: one is read while the other is written, nothing is allocated.
         sets = [{name: np.zeros(shape, np.float32) for name, shape in shapes.items()} for _ in range(2)]
         self._keep_alive = (frame, mask, sets)
-        self._bindings = [self._bind(session, frame, mask, *pair) for pair in ((sets[0], sets[1]), (sets[1], sets[0]))]
+        self._bindings = []
+        for now, following in ((sets[0], sets[1]), (sets[1], sets[0])):
+            next_states = {f"next_{name}": array for name, array in following.items()}
+            self._bindings.append(_bind(session, {"frame": frame, **now}, {"mask": mask, **next_states}))
 
-    @staticmethod
-    def _bind(
-        session: onnxruntime.InferenceSession,
-        frame: NDArray[np.float32],
-        mask: NDArray[np.float32],
-        now: dict[str, NDArray[np.float32]],
-        following: dict[str, NDArray[np.float32]],
-    ) -> onnxruntime.IOBinding:
-        binding = session.io_binding()
-        for name, array in {"frame": frame, **now}.items():
-            binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        for name, array in {"mask": mask, **{f"next_{name}": array for name, array in following.items()}}.items():
-            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        return binding
+
+class Context:
+    """What one stream hands to a model of context frames; made by ``Model.new_context``, used by one thread at a time.
+
+    Attributes:
+        magnitudes: (n_frames, n_bins) float32, read by the next call.
+        gains: (n_frames, n_bins) float32, written by the last call.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        shape = session.get_inputs()[0].shape
+        self.magnitudes: Float32 = np.zeros(shape[1:], np.float32)
+        self.gains: Float32 = np.zeros(shape[1:], np.float32)
+        binding = _bind(session, {"magnitudes": self.magnitudes[None]}, {"gains": self.gains[None]})
+        self._bindings = [binding, binding]
+
+
+def _bind(
+    session: onnxruntime.InferenceSession, inputs: dict[str, Float32], outputs: dict[str, Float32]
+) -> onnxruntime.IOBinding:
+    binding = session.io_binding()
+    for name, array in inputs.items():
+        binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    for name, array in outputs.items():
+        binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    return binding
 
 
 class Model:
@@ -70,12 +81,14 @@ class Model:
 
     Attributes:
         name, version: as its author called it.
-        transform: the transform that its frames come from.
+        transform: the transform that its frames come from; its kind is that of the model.
         metadata: all that the file says about itself, as text.
         path: the file.
     """
 
-    def __init__(self, path: Path, session: onnxruntime.InferenceSession, transform: TransformConfig) -> None:
+    def __init__(
+        self, path: Path, session: onnxruntime.InferenceSession, transform: TransformConfig | ContextTransform
+    ) -> None:
         self.path = path
         self.transform = transform
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
@@ -86,7 +99,7 @@ class Model:
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
-        """Load a packaged model by name (``"stream"``), or any ONNX file that keeps to the agreement above by its path.
+        """Load a packaged model by name (``"stream"``), or any ONNX file that keeps to the agreement by its path.
 
         A file that has not changed is read once in a process.
 
@@ -107,8 +120,13 @@ class Model:
         """The state of a stream that has heard nothing yet: all zeros."""
         return State(self._session)
 
-    def advance(self, state: State) -> None:
-        """From ``state.frame`` compute ``state.mask`` and let the state go on by one hop. Allocates nothing."""
+    def new_context(self) -> Context:
+        """Of a model of context frames: the arrays that it reads and writes."""
+        return Context(self._session)
+
+    def advance(self, state: State | Context) -> None:
+        """From ``state.frame`` compute ``state.mask`` and let the state go on by one hop; or from ``magnitudes`` the
+        ``gains``. Allocates nothing."""
         now, following = bindings = state._bindings
         self._run(now)
         bindings[0], bindings[1] = following, now
@@ -157,13 +175,14 @@ def available_models() -> list[ModelInfo]:
 
 
 def _describe(model: Model) -> ModelInfo:
-    text = model.metadata
+    text, transform = model.metadata, model.transform
+    late = 2 * transform.step_for(None) if isinstance(transform, ContextTransform) else transform.synthesis_length
     return ModelInfo(
         name=model.name,
         version=model.version,
         path=model.path,
-        sample_rate=model.transform.sample_rate,
-        latency_seconds=model.transform.synthesis_length / model.transform.sample_rate,
+        sample_rate=transform.sample_rate,
+        latency_seconds=late / transform.sample_rate,
         parameters=int(text["parameters"]),
         macs_per_hop=int(text["macs_per_hop"]),
         training_data=text["training_data"],
@@ -205,7 +224,7 @@ def _load_file(path: Path, _modified_ns: int, _size: int) -> Model:
     except Exception as error:  # ONNX Runtime has a dozen classes of its own for what a file can have wrong
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{path} is no ONNX model that can be run here; export it again ({reason})") from None
-    return Model(path, session, _check(path, session))
+    return Model(path, session, check(path, session))
 
 
 def _session_options() -> onnxruntime.SessionOptions:
@@ -219,52 +238,3 @@ def _session_options() -> onnxruntime.SessionOptions:
     # States that fade out in silence would become denormal, and each hop many times slower.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options
-
-
-def _check(path: Path, session: onnxruntime.InferenceSession) -> TransformConfig:
-    """Hold a file against the agreement: its transform, or ModelError for the first thing that differs."""
-
-    def refuse(found: str, expected: str) -> ModelError:
-        return ModelError(f"{path} has {found}, expected {expected}; export it with train.export of this rtdenoise")
-
-    metadata = session.get_modelmeta().custom_metadata_map
-    version = metadata.get("rtdenoise_format")
-    if version != FORMAT:
-        raise refuse(f"rtdenoise_format {version!r} in its metadata", f"{FORMAT!r}")
-    for key in _REQUIRED_TEXT:
-        if not metadata.get(key):
-            raise refuse(f"no {key!r} in its metadata", "a text")
-    for key in _REQUIRED_NUMBERS:
-        if not metadata.get(key, "").isdecimal():
-            raise refuse(f"{key} {metadata.get(key)!r} in its metadata", "a whole number")
-    try:
-        transform = TransformConfig(*(int(metadata[key]) for key in ("sample_rate", "window_length", "hop_length")))
-        for rate in NATIVE_RATES:
-            transform.at_rate(rate)
-    except (ParameterError, ZeroDivisionError) as error:
-        raise refuse("a transform that cannot be used", f"one that scales to all native rates ({error})") from None
-    n_bins = int(metadata["n_bins"])
-    if n_bins != transform.n_bins:
-        raise refuse(f"n_bins {n_bins}", f"{transform.n_bins} for a window of {transform.window_length}")
-
-    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
-    outputs = {tensor.name: tensor for tensor in session.get_outputs()}
-    states = [name for name in inputs if name.startswith("state_")]
-    wanted_inputs, wanted_outputs = {"frame", *states}, {"mask", *(f"next_{name}" for name in states)}
-    if set(inputs) != wanted_inputs:
-        raise refuse(f"inputs {sorted(inputs)}", "frame and state_*")
-    if set(outputs) != wanted_outputs:
-        raise refuse(f"outputs {sorted(outputs)}", f"{sorted(wanted_outputs)}")
-    for tensor in [*inputs.values(), *outputs.values()]:
-        if tensor.type != "tensor(float)":
-            raise refuse(f"{tensor.name} of type {tensor.type}", "tensor(float)")
-        if not all(isinstance(size, int) and size > 0 for size in tensor.shape):
-            raise refuse(f"{tensor.name} of shape {tensor.shape}", "whole numbers above zero only")
-    for name, wanted in {"frame": [1, n_bins, 2], "mask": [1, n_bins, 2]}.items():
-        shape = (inputs if name == "frame" else outputs)[name].shape
-        if shape != wanted:
-            raise refuse(f"{name} of shape {shape}", f"{wanted}")
-    for name in states:
-        if outputs[f"next_{name}"].shape != inputs[name].shape:
-            raise refuse(f"next_{name} of shape {outputs[f'next_{name}'].shape}", f"{inputs[name].shape} as {name}")
-    return transform

@@ -29,24 +29,25 @@ class SpectralCore:
     collecting the hop not counted) and ``run``; the engine around it asks for no more.
 
     Args:
-        model: shared, not changed.
+        model: of hops; shared, not changed.
+        trained: its transform.
         sample_rate: a native rate, in Hz.
         floor: smallest gain at the start, 0..1.
         bypass: 0 or 1 at the start.
     """
 
-    def __init__(self, model: Model, sample_rate: int, floor: float, bypass: float) -> None:
-        transform = model.transform.at_rate(sample_rate)
+    def __init__(self, model: Model, trained: TransformConfig, sample_rate: int, floor: float, bypass: float) -> None:
+        transform = trained.at_rate(sample_rate)
         self.hop_length = transform.hop_length
         self.delay = transform.hop_length
         self._floor, self._bypass = Ramp(floor), Ramp(bypass)
 
         self._model = model
         self._state = model.initial_state()
-        self._scale = model.transform.window_length / transform.window_length
-        self._shared_bins = min(transform.n_bins, model.transform.n_bins)
+        self._scale = trained.window_length / transform.window_length
+        self._shared_bins = min(transform.n_bins, trained.n_bins)
         # The top quarter of what the model knows stands for what lies above: 6 to 8 kHz for a model of 16 kHz.
-        self._top_band_start = 3 * (model.transform.n_bins - 1) // 4
+        self._top_band_start = 3 * (trained.n_bins - 1) // 4
 
         self._analysis, self._synthesis = _windows(transform)
         self._history = np.zeros(transform.window_length, np.float32)

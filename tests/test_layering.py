@@ -23,9 +23,12 @@ ALLOWED = {
     "stft": {"compiled", "config", "errors", "gain"},
     "resample": set(),
     "live/ring_buffer": {"compiled", "errors"},
-    "model": {"config", "errors"},
+    "agreement": {"config", "errors"},
+    "model": {"agreement", "config", "errors"},
     "spectral": {"config", "gain", "model", "stft"},
-    "engine": {"config", "errors", "gain", "model", "resample", "spectral", "stft"},
+    "context_stft": {"compiled", "config"},
+    "context": {"config", "context_stft", "model", "stft"},
+    "engine": {"config", "context", "errors", "gain", "model", "resample", "spectral", "stft"},
 }
 #: Folders above them, and which of the others each may know.
 FOLDERS = {"live": set(), "files": set(), "commands": {"live", "files"}}
@@ -37,8 +40,11 @@ THIRD_PARTY = {
     "stft": {"numpy", "rocket_fft"},
     "resample": {"numpy", "soxr"},
     "live/ring_buffer": {"numpy", "numba"},
+    "agreement": {"onnxruntime"},
     "model": {"numpy", "onnxruntime"},
     "spectral": {"numpy"},
+    "context_stft": {"numpy", "rocket_fft"},
+    "context": {"numpy"},
     "engine": {"numpy"},
 }
 FORBIDDEN = {"tensorflow", "keras", "torch", "jax", "train", "librosa", "onnx", "tf2onnx"}

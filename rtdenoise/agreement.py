@@ -1,0 +1,128 @@
+"""What an ONNX file has to be for the engine: the agreement between exporter and loader, held entry by entry.
+
+Every file carries metadata: ``rtdenoise_format``, name, version, what it was trained on and under which licences, and
+the transform it was trained for. There are two kinds. Without ``kind`` in the metadata a file is a model of hops: it
+takes ``frame`` float32 (1, n_bins, 2), real and imaginary part, and any number of ``state_*``; it gives ``mask`` of the
+frame's shape and ``next_state_*`` of the states' shapes. With ``kind`` ``context`` it takes ``magnitudes`` float32
+(1, n_frames, n_bins) of a whole context frame and gives as many ``gains``, real and not below 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import onnxruntime
+
+from .config import NATIVE_RATES, ContextTransform, TransformConfig
+from .errors import ModelError, ParameterError
+
+#: Version of the agreement.
+FORMAT = "1"
+
+_REQUIRED_TEXT = ("name", "version", "training_data", "training_data_licence", "weights_licence")
+_COUNTS = ("parameters", "macs_per_hop")
+_OF_HOPS = ("sample_rate", "window_length", "hop_length", "n_bins")
+_OF_CONTEXT = ("sample_rate", "context_length", "window_length", "hop_length", "shift_length")
+
+Refuse = Callable[[str, str], ModelError]
+Tensors = dict[str, onnxruntime.NodeArg]
+
+
+def check(path: Path, session: onnxruntime.InferenceSession) -> TransformConfig | ContextTransform:
+    """Hold a file against the agreement.
+
+    Returns:
+        The transform that the model was trained for.
+
+    Raises:
+        ModelError: for the first thing that differs.
+    """
+
+    def refuse(found: str, expected: str) -> ModelError:
+        return ModelError(f"{path} has {found}, expected {expected}; export it with train.export of this rtdenoise")
+
+    metadata = session.get_modelmeta().custom_metadata_map
+    version = metadata.get("rtdenoise_format")
+    if version != FORMAT:
+        raise refuse(f"rtdenoise_format {version!r} in its metadata", f"{FORMAT!r}")
+    for key in _REQUIRED_TEXT:
+        if not metadata.get(key):
+            raise refuse(f"no {key!r} in its metadata", "a text")
+    kind = metadata.get("kind")
+    if kind not in (None, "context"):
+        raise refuse(f"kind {kind!r} in its metadata", "'context', or none for a model of hops")
+    for key in (*(_OF_CONTEXT if kind else _OF_HOPS), *_COUNTS):
+        if not metadata.get(key, "").isdecimal():
+            raise refuse(f"{key} {metadata.get(key)!r} in its metadata", "a whole number")
+
+    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
+    outputs = {tensor.name: tensor for tensor in session.get_outputs()}
+    transform: TransformConfig | ContextTransform
+    if kind:
+        transform = _context_transform(metadata, refuse)
+        _check_context(transform, inputs, outputs, refuse)
+    else:
+        transform = _hop_transform(metadata, refuse)
+        _check_hops(transform, inputs, outputs, refuse)
+    return transform
+
+
+def _hop_transform(metadata: Mapping[str, str], refuse: Refuse) -> TransformConfig:
+    try:
+        transform = TransformConfig(*(int(metadata[key]) for key in ("sample_rate", "window_length", "hop_length")))
+        for rate in NATIVE_RATES:
+            transform.at_rate(rate)
+    except (ParameterError, ZeroDivisionError) as error:
+        raise refuse("a transform that cannot be used", f"one that scales to all native rates ({error})") from None
+    n_bins = int(metadata["n_bins"])
+    if n_bins != transform.n_bins:
+        raise refuse(f"n_bins {n_bins}", f"{transform.n_bins} for a window of {transform.window_length}")
+    return transform
+
+
+def _context_transform(metadata: Mapping[str, str], refuse: Refuse) -> ContextTransform:
+    try:
+        transform = ContextTransform(*(int(metadata[key]) for key in _OF_CONTEXT))
+    except ParameterError as error:
+        raise refuse("a transform that cannot be used", f"one that can be built ({error})") from None
+    if transform.sample_rate not in NATIVE_RATES:
+        raise refuse(f"sample_rate {transform.sample_rate}", f"one of {', '.join(map(str, NATIVE_RATES))}")
+    return transform
+
+
+def _check_hops(transform: TransformConfig, inputs: Tensors, outputs: Tensors, refuse: Refuse) -> None:
+    states = [name for name in inputs if name.startswith("state_")]
+    _check_names({"frame", *states}, inputs, {"mask", *(f"next_{name}" for name in states)}, outputs, refuse)
+    shape = [1, transform.n_bins, 2]
+    _check_shape(inputs["frame"], shape, refuse)
+    _check_shape(outputs["mask"], shape, refuse)
+    for name in states:
+        if outputs[f"next_{name}"].shape != inputs[name].shape:
+            raise refuse(f"next_{name} of shape {outputs[f'next_{name}'].shape}", f"{inputs[name].shape} as {name}")
+
+
+def _check_context(transform: ContextTransform, inputs: Tensors, outputs: Tensors, refuse: Refuse) -> None:
+    _check_names({"magnitudes"}, inputs, {"gains"}, outputs, refuse)
+    shape = [1, transform.n_frames, transform.n_bins]
+    _check_shape(inputs["magnitudes"], shape, refuse)
+    _check_shape(outputs["gains"], shape, refuse)
+
+
+def _check_names(
+    wanted_inputs: set[str], inputs: Tensors, wanted_outputs: set[str], outputs: Tensors, refuse: Refuse
+) -> None:
+    if set(inputs) != wanted_inputs:
+        raise refuse(f"inputs {sorted(inputs)}", "frame and state_*" if "frame" in wanted_inputs else "magnitudes")
+    if set(outputs) != wanted_outputs:
+        raise refuse(f"outputs {sorted(outputs)}", f"{sorted(wanted_outputs)}")
+    for tensor in [*inputs.values(), *outputs.values()]:
+        if tensor.type != "tensor(float)":
+            raise refuse(f"{tensor.name} of type {tensor.type}", "tensor(float)")
+        if not all(isinstance(size, int) and size > 0 for size in tensor.shape):
+            raise refuse(f"{tensor.name} of shape {tensor.shape}", "whole numbers above zero only")
+
+
+def _check_shape(tensor: onnxruntime.NodeArg, wanted: list[int], refuse: Refuse) -> None:
+    if tensor.shape != wanted:
+        raise refuse(f"{tensor.name} of shape {tensor.shape}", f"{wanted}")
