@@ -134,7 +134,7 @@ def _measure_shift(plan: ConversionPlan, delay: int) -> tuple[float, int]:
     centre = math.ceil(8 * width)
     pulse = np.exp(-0.5 * ((np.arange(2 * centre + 1) - centre) / width) ** 2).astype(np.float32)
     inward, outward = InwardStream(plan), OutwardStream(plan)
-    silence = np.zeros(max(4000, plan.outer_rate // 10), np.float32)  # long enough to push the pulse through
+    silence = np.zeros(max(4000, plan.outer_rate // 2), np.float32)  # long enough to push the pulse through
     inner = np.concatenate([np.zeros(delay, np.float32), inward.convert(pulse), inward.convert(silence)])
     out = outward.convert_all(inner).astype(np.float64)
     reach = centre * plan.oversampling
