@@ -1,6 +1,8 @@
 """Hazard: a change that makes the shipped model worse. Floors on what it does to speech, through the engine.
 
-On real recordings where RTDENOISE_DATA names a folder with valid/{clean,noisy}; skipped, and said, elsewhere.
+The figures are those of ``python -m train.evaluate``, and so are the floors, but for what `SHORT_OF_IT` names. On the
+packaged samples always; on real recordings where RTDENOISE_DATA names a folder with valid/{clean,noisy}; skipped, and
+said, elsewhere.
 """
 
 from __future__ import annotations
@@ -10,27 +12,46 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
-from rtdenoise import denoise
+from benchmarks.dataset import Pair, load_pairs
+from benchmarks.default_set import default_pairs
+from rtdenoise import Model, denoise
 from rtdenoise.commands.demo import load_sample
+from train import robustness
 from train.metrics import si_sdr_db
 
 
-@pytest.fixture(scope="module")
-def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Every fifth pair of the validation set: ``(noisy, clean)``, all SNRs."""
+def recordings(limit: int) -> list[Pair]:
+    """Pairs of the validation set, by lot."""
     folder = os.environ.get("RTDENOISE_DATA")
     if not folder:
         pytest.skip("RTDENOISE_DATA does not name a folder with valid/clean and valid/noisy")
-    noisy = sorted((Path(folder) / "valid" / "noisy").glob("*.flac"))[::3]
-    assert noisy, f"{folder} holds no valid/noisy/*.flac"
-    read = [(f, f.parent.parent / "clean" / f.name) for f in noisy]
-    return [tuple(soundfile.read(f, dtype="float32")[0] for f in pair) for pair in read]
+    return load_pairs(Path(folder) / "valid", limit)[0]
 
 
-def level_db(samples: np.ndarray) -> float:
-    return float(10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-20))
+MATERIAL = {"samples": default_pairs, "recordings": lambda: recordings(8)}
+#: What the present weights do not reach, and what they hold instead. Better weights: take lines out.
+SHORT_OF_IT: dict[tuple[str, str], float] = {}
+
+
+@pytest.mark.parametrize("material", MATERIAL)
+@pytest.mark.parametrize("situation", [s for s in robustness.SITUATIONS if s is not robustness.ten_minutes])
+def test_the_model_holds_its_floors(situation, material):
+    check(situation(Model.load("stream"), MATERIAL[material]()), material)
+
+
+def test_minutes_of_a_stream_without_drift():
+    check(robustness.ten_minutes(Model.load("stream"), default_pairs(), minutes=3), "samples")
+
+
+def check(figures: list[robustness.Figure], material: str) -> None:
+    for figure in figures:
+        floor = SHORT_OF_IT.get((material, figure.name))
+        if floor is None:
+            assert figure.reached, figure
+        else:
+            assert figure.value >= floor if figure.at_least is not None else figure.value <= floor, figure
+            assert not figure.reached, f"{figure} is reached: take it out of SHORT_OF_IT"
 
 
 def test_the_demo_gets_better():
@@ -39,24 +60,7 @@ def test_the_demo_gets_better():
     assert si_sdr_db(denoise(sample.noisy, sample.sample_rate), sample.clean) > before + 5
 
 
-def test_noise_alone_gets_much_quieter():
-    rng = np.random.default_rng(0)
-    for level in (-50, -30):
-        noise = (rng.standard_normal(16000 * 6) * 10 ** (level / 20)).astype(np.float32)
-        assert level_db(denoise(noise, 16000)[32000:]) < level - 20
-
-
-def test_clean_speech_is_left_alone_at_every_level():
-    clean = load_sample().clean
-    for level in (-45, -25, -10):
-        speech = clean * 10 ** ((level - level_db(clean)) / 20)
-        assert si_sdr_db(denoise(speech, 16000), speech) > 15
-
-
-def test_real_pairs_get_better(pairs):
-    gain = [si_sdr_db(denoise(noisy, 16000), clean) - si_sdr_db(noisy, clean) for noisy, clean in pairs]
+def test_real_pairs_get_better():
+    pairs = recordings(24)
+    gain = [si_sdr_db(denoise(pair.noisy, 16000), pair.clean) - si_sdr_db(pair.noisy, pair.clean) for pair in pairs]
     assert np.mean(gain) > 5
-
-
-def test_real_clean_speech_is_left_alone(pairs):
-    assert np.mean([si_sdr_db(denoise(clean, 16000), clean) for _, clean in pairs]) > 18

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,14 +71,13 @@ def clean_speech(model: Model, pairs: list[Pair]) -> list[Figure]:
 
 def word_beginnings(model: Model, pairs: list[Pair]) -> list[Figure]:
     """How much of the first 100 ms after a pause comes through."""
-    speech = scenes.talk(pairs, 40)
-    noise = scenes.noise_track(pairs, 40)
+    speech = scenes.talk(pairs, 30)
     parts = scenes.word_beginnings(speech)
     figures = []
     for title, given, least in (
         ("clean", speech, -1),
-        ("at 10 dB SNR", scenes.in_noise(speech, noise, 10), -2),
-        ("at 5 dB SNR", scenes.in_noise(speech, noise, 5), -3),
+        ("at 10 dB SNR", scenes.in_their_noise(speech, pairs, 10), -2),
+        ("at 5 dB SNR", scenes.in_their_noise(speech, pairs, 5), -3),
     ):
         got = denoise(given, RATE, model)
         kept = _mean(share_db(got[part], speech[part]) for part in parts)
@@ -95,14 +94,16 @@ def noise_alone(model: Model, pairs: list[Pair]) -> list[Figure]:
         Figure(f"{kind} alone gets quieter by", _attenuation_db(model, noise), at_least=25)
         for kind, noise in made.items()
     ]
-    by_kind: dict[str, list[float]] = {}
-    for pair in choose(pairs, 32):
-        for noise in scenes.noises([pair]):
-            by_kind.setdefault(pair.noise or "recorded noise", []).append(_attenuation_db(model, noise))
-    for kind, found in sorted(by_kind.items()):
-        figures.append(Figure(f"{kind} alone ({len(found)}) gets quieter by", _mean(found), at_least=25))
-    everything = [found for kind in by_kind.values() for found in kind]
-    return [*figures, Figure("one noise in ten gets quieter by less than", float(np.percentile(everything, 10)))]
+    recorded = [(kind, _attenuation_db(model, noise)) for kind, noise in scenes.noises(choose(pairs, 32))]
+    kinds = sorted({kind for kind, _ in recorded})
+    for kind in kinds if len(kinds) > 1 else []:
+        figures.append(Figure(f"{kind} alone gets quieter by", _mean(found for k, found in recorded if k == kind)))
+    everything = [found for _, found in recorded]
+    return [
+        *figures,
+        Figure(f"the noises of {len(recorded)} pairs alone get quieter by", _mean(everything), at_least=25),
+        Figure("one of them in ten gets quieter by less than", float(np.percentile(everything, 10))),
+    ]
 
 
 def competing(model: Model, pairs: list[Pair]) -> list[Figure]:
@@ -110,7 +111,7 @@ def competing(model: Model, pairs: list[Pair]) -> list[Figure]:
     speech = scenes.talk(pairs, 30)
     figures = []
     for kind, other in (
-        ("music", scenes.music(30)),
+        ("music", scenes.music(len(speech) / RATE)),
         ("a second talker", scenes.babble(speech, 1)),
         ("babble of six", scenes.babble(speech, 6)),
     ):
@@ -125,7 +126,7 @@ def competing(model: Model, pairs: list[Pair]) -> list[Figure]:
 def sample_rates(model: Model, pairs: list[Pair]) -> list[Figure]:
     """The same speech in the same noise at 8 and 48 kHz as at 16 kHz, compared below 4 kHz."""
     speech = scenes.talk(pairs, 25)
-    given = scenes.in_noise(speech, scenes.noise_track(pairs, 25), 10)
+    given = scenes.in_their_noise(speech, pairs, 10)
     wanted = soxr.resample(speech, RATE, 8000)
 
     def quality(rate: int) -> float:
@@ -173,8 +174,8 @@ def above_8_khz(model: Model, pairs: list[Pair]) -> list[Figure]:
 def ten_minutes(model: Model, pairs: list[Pair], minutes: int = 10) -> list[Figure]:
     """A minute of speech in noise again and again: the last one comes out as the first did."""
     n = 60 * RATE
-    speech = scenes.talk(pairs, 60)
-    given = scenes.in_noise(speech, scenes.noise_track(pairs, 60), 10)
+    speech = np.resize(scenes.talk(pairs, 60), n)
+    given = scenes.in_their_noise(speech, pairs, 10)
     got = denoise(np.tile(given, minutes), RATE, model)
     first, last = got[:n], got[-n:]
     gap = speech == 0
@@ -195,7 +196,7 @@ def ten_minutes(model: Model, pairs: list[Pair], minutes: int = 10) -> list[Figu
 def change_of_noise(model: Model, pairs: list[Pair]) -> list[Figure]:
     """How long after one noise became another there is more left of it than where it was there all along."""
     n, window = 4 * RATE, RATE // 10
-    some = [from_db(NOISE_DBFS) * np.resize(noise, n) for noise in scenes.noises(choose(pairs, 10))]
+    some = [from_db(NOISE_DBFS) * np.resize(noise, n) for _, noise in scenes.noises(choose(pairs, 8))]
     excess = []
     for before, after in zip(some, some[1:] + some[:1], strict=True):
         changed, constant = (
@@ -209,8 +210,8 @@ def change_of_noise(model: Model, pairs: list[Pair]) -> list[Figure]:
 
 def sudden_sounds(model: Model, pairs: list[Pair]) -> list[Figure]:
     """Speech after a slam or a shout is as loud as without one: no pumping."""
-    speech = scenes.talk(pairs, 40)
-    given = scenes.in_noise(speech, scenes.noise_track(pairs, 40), 20)
+    speech = scenes.talk(pairs, 30)
+    given = scenes.in_their_noise(speech, pairs, 20)
     undisturbed = denoise(given, RATE, model)
     window, span = RATE // 20, RATE
     starts = range(RATE, len(speech) - 2 * RATE, int(1.7 * RATE))
@@ -263,5 +264,5 @@ def _levels_db(samples: Float32, window: int) -> Float32:
     return 10 * np.log10(powers + 1e-9)
 
 
-def _mean(figures) -> float:
-    return float(np.mean([*figures]))
+def _mean(found: Iterable[float]) -> float:
+    return float(np.mean([*found]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.dataset import RATE, Float32, Pair
+from benchmarks.dataset import RATE, DataError, Float32, Pair
 
 from .mixing import active_power, from_db, power
 
@@ -29,21 +29,29 @@ def utterances(pairs: list[Pair]) -> list[Float32]:
     return [at_level(clean, SPEECH_DBFS) for clean in {pair.clean.tobytes(): pair.clean for pair in pairs}.values()]
 
 
-def noises(pairs: list[Pair]) -> list[Float32]:
-    """What was added to the speech of each pair, each at a mean square of 1."""
-    found = [pair.noisy - pair.clean for pair in pairs]
-    return [(noise / np.sqrt(power(noise))).astype(np.float32) for noise in found if power(noise) > 1e-12]
+def noises(pairs: list[Pair]) -> list[tuple[str, Float32]]:
+    """What was added to the speech of each pair, at a mean square of 1, and its kind where the pair tells it.
+
+    Raises:
+        DataError: nothing was.
+    """
+    found = [(pair.noise or "recorded noise", pair.noisy - pair.clean) for pair in pairs]
+    if not (found := [(kind, noise / np.sqrt(power(noise))) for kind, noise in found if power(noise) > 1e-12]):
+        raise DataError("noisy/ holds what clean/ holds; recordings with noise in them are wanted there")
+    return found
 
 
 def talk(pairs: list[Pair], seconds: float) -> Float32:
-    """Utterances one after the other, digital silence of ``GAP_SECONDS`` before each."""
-    gap = np.zeros(int(GAP_SECONDS * RATE), np.float32)
-    return np.resize(np.concatenate([part for speech in utterances(pairs) for part in (gap, speech)]), _n(seconds))
+    """Utterances one after the other, digital silence of ``GAP_SECONDS`` before each: at most ``seconds``, and where
+    there are too few, at least ten with repetitions."""
+    gap = np.zeros(_n(GAP_SECONDS), np.float32)
+    everything = np.concatenate([part for speech in utterances(pairs) for part in (gap, speech)])
+    return np.resize(everything, min(_n(seconds), max(_n(10), len(everything))))
 
 
-def noise_track(pairs: list[Pair], seconds: float) -> Float32:
-    """The noises one after the other, the last pair's first, so that none meets its own utterance."""
-    return np.resize(np.concatenate(noises(pairs)[::-1]), _n(seconds))
+def in_their_noise(speech: Float32, pairs: list[Pair], snr_db: float) -> Float32:
+    """Speech with the noises of the pairs, the last pair's first, so that no utterance meets the one it came with."""
+    return in_noise(speech, np.resize(np.concatenate([noise for _, noise in noises(pairs)][::-1]), len(speech)), snr_db)
 
 
 def in_noise(speech: Float32, noise: Float32, snr_db: float) -> Float32:
