@@ -1,54 +1,111 @@
-"""``python -m benchmarks.hop_time``: time of one hop, all Python included, as fast as it goes and paced as live.
+"""``python -m benchmarks.hop_time``: time of one hop, all Python included, and what it is made of.
 
-Loads are times over the deadline, the time between two hops. On a shared machine trust the median and the ratios.
+For each model and rate: as fast as it goes (hot); paced as live, where the processor sleeps between two hops; and paced
+with the priority that live streams ask for, where the system grants it. Rows take turns in rounds, so that a machine
+whose speed drifts treats all alike. On a shared machine trust medians and ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtdenoise import Denoiser, Model
+from rtdenoise import Denoiser, Model, RtdenoiseError, available_models
 from rtdenoise.config import NATIVE_RATES
+from rtdenoise.live.hop_timer import HopTimes, time_hops
 
-PERCENTILES = (50, 99, 99.9, 100)
+from .cold_start import measure_cold_start
+from .figures import Figure
+from .peak import measure_peak
+from .provenance import write_document
+from .tables import table
 
-
-def hop_seconds(denoiser: Denoiser, hops: int, paced: bool) -> NDArray[np.float64]:
-    """(hops,) seconds of ``process`` for each hop of a noise."""
-    hop = denoiser.hop_length
-    samples = (0.1 * np.random.default_rng(0).standard_normal(hop * 64)).astype(np.float32)
-    seconds = np.empty(hops)
-    due = time.perf_counter()
-    for i in range(-50, hops):
-        if paced:
-            due += hop / denoiser.sample_rate
-            time.sleep(max(0.0, due - time.perf_counter()))
-        block = samples[i % 64 * hop : i % 64 * hop + hop]
-        start = time.perf_counter()
-        denoiser.process(block)
-        if i >= 0:
-            seconds[i] = time.perf_counter() - start
-    return seconds
+ROUNDS = 5
+#: name: (paced, with priority).
+PACES = {"hot": (False, False), "paced": (True, False), "paced, priority": (True, True)}
+_PERCENTILES = (50, 99, 99.9, 100)
+_HISTOGRAM_US = np.geomspace(20, 200_000, 161)
 
 
-def model_seconds(model: Model, hops: int = 2000) -> NDArray[np.float64]:
-    """(hops,) seconds of the model alone, as fast as it goes."""
-    state = model.initial_state()
-    state.frame[:] = np.random.default_rng(0).standard_normal(len(state.frame))
-    seconds = np.empty(hops)
-    for i in range(hops):
-        start = time.perf_counter()
-        model.advance(state)
-        seconds[i] = time.perf_counter() - start
-    return seconds
+def measure(models: list[str], rates: list[int], seconds: float, runs: int) -> dict[str, Any]:
+    """Everything. ``seconds`` of pacing for each paced row; ``runs`` processes for each figure of the cold start."""
+    peak = measure_peak()
+    loaded = {name: Model.load(name) for name in models}
+    rows = {
+        (name, rate, pace): (Denoiser(rate, model), [])
+        for name, model in loaded.items()
+        for rate in rates
+        for pace in PACES
+    }
+    for _ in range(ROUNDS):
+        for (_, rate, pace), (denoiser, rounds) in rows.items():
+            paced, priority = PACES[pace]
+            hops = max(2, round((1 if paced else 10) * seconds / ROUNDS * rate / denoiser.hop_length))
+            rounds.append(time_hops(denoiser, hops, paced=paced, priority=priority))
+    return {
+        "peak_macs_per_second": peak,
+        "models": {name: _parts_of(model, peak) for name, model in loaded.items()},
+        "rows": [
+            {"model": name, "rate": rate, "pace": pace} | _summary(rounds)
+            for (name, rate, pace), (_, rounds) in rows.items()
+        ],
+        "cold_start": {name: measure_cold_start(name, runs) for name in models},
+    }
 
 
-def bytes_kept_per_hop(denoiser: Denoiser, hops: int = 400) -> tuple[float, int]:
+def _summary(rounds: list[HopTimes]) -> dict[str, Any]:
+    seconds = np.concatenate([times.seconds for times in rounds])
+    deadline = rounds[0].deadline_seconds
+    return {
+        "deadline_us": 1e6 * deadline,
+        "hops": len(seconds),
+        "misses": sum(times.misses for times in rounds),
+        "promoted": rounds[0].promoted,
+        "us": {f"p{p:g}": float(f) for p, f in zip(_PERCENTILES, 1e6 * np.percentile(seconds, _PERCENTILES))},  # noqa: B905
+        "p50_of_rounds_us": [1e6 * times.percentile(50) for times in rounds],
+        "histogram": np.histogram(1e6 * seconds, _HISTOGRAM_US)[0].tolist(),
+    }
+
+
+def _parts_of(model: Model, peak: float) -> dict[str, Any]:
+    """What a hot hop at 16 kHz is made of, what it allocates, and what the processor could do at best."""
+    denoiser = Denoiser(16000, model)
+    macs = int(model.metadata["macs_per_hop"])
+    # Per hop of the stream: a model of another hop is called more or less often than once.
+    found: dict[str, Any] = {"version": model.version, "macs_per_hop": macs, "least_us": 1e6 * macs / peak}
+    found["whole_us"] = 1e6 * time_hops(denoiser, 2000, paced=False).percentile(50)
+    core = getattr(denoiser._stream, "core", None)
+    if core is not None and hasattr(model, "advance") and hasattr(core, "_model"):
+        state = model.initial_state()
+        state.frame[:] = np.random.default_rng(0).standard_normal(len(state.frame))
+        found["model_us"] = _median_us(lambda: model.advance(state))
+        core._model = SimpleNamespace(advance=lambda state: None)
+        hop = np.random.default_rng(0).standard_normal(core.hop_length).astype(np.float32)
+        out = np.empty_like(hop)
+        found["transform_us"] = _median_us(lambda: core.run(hop, out, 0.0, 0.0))
+        found["rest_us"] = max(0.0, found["whole_us"] - found["model_us"] - found["transform_us"])
+    kept, largest = bytes_per_hop(Denoiser(16000, model))
+    return found | {"bytes_kept_per_hop": kept, "bytes_taken_per_hop": largest}
+
+
+def _median_us(call: Callable[[], object], runs: int = 2000) -> float:
+    seconds = np.empty(runs)
+    for i in range(runs):
+        begun = time.perf_counter()
+        call()
+        seconds[i] = time.perf_counter() - begun
+    return float(1e6 * np.median(seconds))
+
+
+def bytes_per_hop(denoiser: Denoiser, hops: int = 400) -> tuple[float, int]:
     """Memory that stays after a hop (mean), and the largest amount that a hop takes beside what it returns."""
     hop = np.zeros(denoiser.hop_length, np.float32)
     for _ in range(50):
@@ -66,34 +123,115 @@ def bytes_kept_per_hop(denoiser: Denoiser, hops: int = 400) -> tuple[float, int]
     return kept, largest
 
 
-def main() -> None:
-    """Run from a command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hop_time", description=__doc__)
-    parser.add_argument("--model", default="stream")
-    parser.add_argument("--hops", type=int, default=3000, help="hops per row")
-    given = parser.parse_args()
-    model = Model.load(given.model)
-    alone = np.median(model_seconds(model)) * 1e6
-    print(f"model {model.name} {model.version}: {alone:.0f} us a hop alone, {model.metadata['macs_per_hop']} MACs")
-    print("\n| rate | pace | p50 us | p99 us | p99.9 us | max us | load p50 | p99 | misses |\n" + 9 * "|---" + "|")
-    for rate in (*NATIVE_RATES, 44100):
-        for paced in (False, True):
-            denoiser = Denoiser(rate, model)
-            deadline = denoiser.hop_length / rate
-            hops = given.hops // 3 if paced else given.hops
-            seconds = hop_seconds(denoiser, hops, paced)
-            figures = np.percentile(seconds, PERCENTILES)
-            print(
-                f"| {rate} | {'8 ms' if paced else 'hot'} | {' | '.join(f'{1e6 * f:.0f}' for f in figures)} "
-                f"| {figures[0] / deadline:.4f} | {figures[1] / deadline:.4f} "
-                f"| {(seconds > deadline).sum()} of {hops} |",
-                flush=True,
-            )
-    kept, largest = bytes_kept_per_hop(Denoiser(16000, model))
-    print(
-        f"\nmemory at 16 kHz: {kept:.1f} bytes stay per hop; a hop takes at most {largest} beside the array it returns"
+def as_text(found: dict[str, Any]) -> str:
+    """Tables in Markdown."""
+    parts = [
+        "Microseconds of a hop, all Python included. Load: of the time between two hops. Misses: hops that took longer "
+        "than that.",
+        table(
+            ["model, rate, pace", "p50 us", "p99", "p99.9", "max", "load p50", "p99.9", "hops", "misses a million"],
+            [_line(row) for row in found["rows"]],
+        ),
+    ]
+    if any(row["pace"] == "paced, priority" and not row["promoted"] for row in found["rows"]):
+        parts.append("This system granted no priority: `paced, priority` is what `paced` is.")
+    peak = found["peak_macs_per_second"]
+    parts += [
+        "What a hot hop is made of, at 16 kHz, in microseconds. Least: the model's multiply-accumulates at the speed "
+        f"that one core of this machine reaches in a large float32 matrix product, {peak / 1e9:.0f} thousand million a "
+        "second; ratio: model over that. A hop keeps and takes so many bytes beside what it returns.",
+        table(
+            ["model", "transform", "model", "rest", "MMAC", "least", "ratio", "kept", "taken"],
+            [_parts_line(name, model) for name, model in found["models"].items()],
+        ),
+        "Seconds from starting a process to its first hop, part by part, and memory (MB) after it; then until the "
+        "first live sound over a simulated sound card, and memory three seconds later.",
+        table(
+            ["", "interpreter", "imports", "compile", "session", "first hop", "memory", "first live sound", "memory"],
+            [line for name, cold in found["cold_start"].items() for line in _cold_lines(name, cold)],
+        ),
+    ]
+    for cold in list(found["cold_start"].values())[:1]:
+        seconds = cold["seconds"]
+        parts.append(
+            f"Beside the interpreter's own start, `import rtdenoise` takes {seconds['import rtdenoise']:.2f} s and "
+            f"`rtdenoise --help` {seconds['rtdenoise --help']:.2f} s."
+        )
+    return "\n\n".join(parts)
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    us, deadline = row["us"], row["deadline_us"]
+    return [
+        f"{row['model']}, {row['rate']} Hz, {row['pace']}",
+        *(f"{us[name]:.0f}" for name in ("p50", "p99", "p99.9", "p100")),
+        f"{us['p50'] / deadline:.4f}",
+        f"{us['p99.9'] / deadline:.4f}",
+        f"{row['hops']}",
+        f"{1e6 * row['misses'] / row['hops']:.0f}",
+    ]
+
+
+def _parts_line(name: str, model: dict[str, Any]) -> list[str]:
+    alone = model.get("model_us")
+    return [
+        f"{name} {model['version']}",
+        *(f"{model[part]:.0f}" if part in model else "-" for part in ("transform_us", "model_us", "rest_us")),
+        f"{model['macs_per_hop'] / 1e6:.1f}",
+        f"{model['least_us']:.0f}",
+        f"{alone / model['least_us']:.1f}" if alone else "-",
+        f"{model['bytes_kept_per_hop']:.1f}",
+        f"{model['bytes_taken_per_hop']}",
+    ]
+
+
+def _cold_lines(name: str, cold: dict[str, Any]) -> list[list[str]]:
+    def memory(key: str) -> str:
+        return "-" if cold[key] is None else f"{cold[key]:.0f}"
+
+    usual = [f"{seconds:.2f}" for seconds in cold["parts"].values()]
+    first = [f"{seconds:.2f}" for seconds in cold["parts_first_time"].values()]
+    sound = f"{cold['seconds']['first live sound']:.2f}"
+    return [
+        [name, *usual, memory("resident_mb"), sound, memory("live_resident_mb")],
+        [f"{name}, the very first time", *first, "", "", ""],
+    ]
+
+
+def figures(found: dict[str, Any]) -> dict[str, Figure]:
+    """What `report --compare` holds against an older run."""
+    compared = {
+        f"hop {row['model']} {row['rate']} Hz {row['pace']}, us": Figure(row["p50_of_rounds_us"])
+        for row in found["rows"]
+    }
+    for name, cold in found["cold_start"].items():
+        compared[f"first live sound {name}, s"] = Figure([cold["seconds"]["first live sound"]])
+        if cold["live_resident_mb"]:
+            compared[f"memory live {name}, MB"] = Figure([cold["live_resident_mb"]])
+    return compared
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from a command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.hop_time", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", action="append", help="name or ONNX file, again for more (all that are packaged)")
+    parser.add_argument("--rate", action="append", type=int, help="in Hz, again for more (all native ones)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each paced row (20); 60 for those to be quoted")
+    parser.add_argument("--runs", type=int, default=5, help="processes for each figure of the cold start (5)")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    given = parser.parse_args(arguments)
+    try:
+        models = given.model or [info.name for info in available_models()]
+        found = measure(models, given.rate or list(NATIVE_RATES), given.seconds, given.runs)
+    except RtdenoiseError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    print(as_text(found))
+    write_document(given.json, "hop_time", found)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

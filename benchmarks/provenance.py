@@ -1,9 +1,10 @@
-"""Where figures come from: machine, versions, commit, date."""
+"""Where figures come from: machine, versions, commit, date; and the file that keeps both."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -29,6 +30,13 @@ def provenance() -> dict[str, Any]:
         },
         "versions": {"python": platform.python_version(), "rtdenoise": __version__, **_versions()},
     }
+
+
+def write_document(path: Path | None, benchmark: str, found: dict[str, Any]) -> None:
+    """Write what was found, and where it comes from, as JSON; nothing for a path of None."""
+    if path is not None:
+        document = {"benchmark": benchmark, **provenance(), **found}
+        path.write_text(json.dumps(document, indent=1, default=float) + "\n", encoding="utf-8")
 
 
 def _versions() -> dict[str, str]:

@@ -59,11 +59,26 @@ class Server:
         self._pactl("upload-sample", str(self.folder / "sound.wav"), "sound")
         self._pactl("play-sample", "sound", sink)
 
+    def play(self, samples: np.ndarray, sink: str) -> None:
+        """Play (n,) float32 into a sink, however long, and return when it is over."""
+        target = self.folder / "sound.raw"
+        samples.astype(np.float32).tofile(target)
+        command = ["pacat", "--raw", "--format=float32le", "--channels=1", f"--rate={self.rate}", f"--device={sink}"]
+        with target.open("rb") as file:
+            limit = 60 + len(samples) / self.rate
+            subprocess.run(
+                [*command, "--latency-msec=500"], stdin=file, env=self.environment, timeout=limit, check=True
+            )
+
     def wait_for_silence(self) -> None:
         """Return when all that `start_playing` began is over; nothing can end it before."""
         deadline = time.monotonic() + 60
         while "play-memblockq" in self._pactl("list", "short", "sink-inputs") and time.monotonic() < deadline:
             time.sleep(0.1)
+
+    def modules(self) -> str:
+        """What is loaded, a line each."""
+        return self._pactl("list", "short", "modules")
 
     def _pactl(self, *arguments: str) -> str:
         return subprocess.run(

@@ -163,6 +163,24 @@ def demo(reporter: Reporter, seconds: float | None, output_dir: str, no_play: bo
     run_demo(reporter, seconds=seconds, output_dir=output_dir, play=not no_play)
 
 
+@cli.command()
+@click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
+@click.option("--input", "source", metavar="DEVICE", help="Listen here, to what --output plays: a cable or the air.")
+@click.option("--output", "target", metavar="DEVICE", help="Play soft chirps here.  [default: a loop nobody hears]")
+@click.option("--quick", is_flag=True, help="Some seconds instead of half a minute.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, /, **options: Any) -> None:
+    """Look at this machine: sound devices, speed, latency, and what to do."""
+    if (options["source"] is None) != (options["target"] is None):
+        raise click.UsageError("--input and --output of doctor go together: a cable leads from one to the other.")
+    from .commands.doctor import run_doctor
+
+    answer, fine = run_doctor(ctx.obj, **options)
+    click.echo(answer)
+    ctx.exit(OK if fine else FAILED)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; whatever goes wrong is one line on standard error."""
     reporter = Reporter()
