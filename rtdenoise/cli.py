@@ -43,6 +43,13 @@ def _decibels(value: str) -> float:
     return decibels
 
 
+def _share(value: str) -> float:
+    share = _number(value)
+    if not 0 <= share < 1:
+        raise click.BadParameter(f"{value!r} is not a share from 0 up to 1, such as 0.75.")
+    return share
+
+
 def _number(value: str) -> float:
     try:
         return float(value)
@@ -77,12 +84,26 @@ class _Doors(click.Group):
 @click.option("--attenuation-limit", type=_decibels, metavar="DB", help="Take away at most so many dB.")
 @click.option("--bypass", is_flag=True, help="Pass the sound on as it is, with the same latency.")
 @click.option(
+    "--overlap",
+    type=_share,
+    metavar="SHARE",
+    help="Of models with context frames (unet8k): what each shares with the next, 0.875, 0.75, 0.625 or 0.5 of it.  "
+    "[default: 0.875]",
+)
+@click.option(
     "--latency",
     type=_latency,
     metavar="low|high|MS",
     default="low",
     show_default=True,
     help="What devices and reserve may add.",
+)
+@click.option(
+    "--on-device-loss",
+    type=click.Choice(["wait", "exit"]),
+    default="wait",
+    show_default=True,
+    help="What to do when a sound device goes.",
 )
 @click.option("--duration", type=_seconds, metavar="S", help="Stop after so many seconds of sound.")
 @click.option("--force", is_flag=True, help="Replace an output file that exists.")

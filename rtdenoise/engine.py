@@ -39,6 +39,7 @@ class Denoiser:
     Attributes:
         sample_rate: as given, in Hz.
         model: the ``Model``.
+        overlap: as given.
         hop_length: samples at ``sample_rate`` that are processed at a time (rounded where rates are converted).
         latency: shift between input and output stream, in samples at ``sample_rate``.
 
@@ -62,7 +63,7 @@ class Denoiser:
         self.attenuation_limit_db = attenuation_limit_db
         self.bypass = bypass
         self.model = model if isinstance(model, Model) else Model.load(model)
-        self._overlap = _checked_overlap(overlap, self.model)
+        self.overlap = _checked_overlap(overlap, self.model)
         self.reset()
         self.hop_length = round(self._stream.core.hop_length * self.sample_rate / self._stream.native_rate)
         self.latency = self._stream.latency
@@ -125,7 +126,7 @@ class Denoiser:
 
     def reset(self) -> None:
         """Forget all that was heard, also what is still inside."""
-        self._stream = _Stream(self.sample_rate, self.model, self._floor, float(self._bypass), self._overlap)
+        self._stream = _Stream(self.sample_rate, self.model, self._floor, float(self._bypass), self.overlap)
 
 
 class _Stream:

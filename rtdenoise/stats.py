@@ -115,10 +115,12 @@ class Stats:
     Args:
         sample_rate: in Hz.
         deadline_seconds: the time between two hops.
+        output_rate: what counts played samples, in Hz; by default ``sample_rate``.
     """
 
-    def __init__(self, sample_rate: int, deadline_seconds: float) -> None:
+    def __init__(self, sample_rate: int, deadline_seconds: float, output_rate: int | None = None) -> None:
         self.sample_rate = sample_rate
+        self.output_rate = sample_rate if output_rate is None else output_rate
         self.load = LoadHistogram(deadline_seconds)
         self.input_level = LevelMeter(sample_rate)
         self.output_level = LevelMeter(sample_rate)
@@ -133,11 +135,19 @@ class Stats:
         self.underrun_samples = 0
         self.output_underflows = 0  # what the driver says it missed
         self.late_samples = 0  # came after their moment and were thrown away, so that the latency stays
-        self.latency_corrections = 0  # the ring's level had wandered and was set back: clocks, lost input, a stall
+        self.latency_corrections = 0  # the ring's level had jumped and was set back: lost input, a stall
         self.latency_correction_samples = 0
+        self.drift_corrections = 0  # times that the speed was set, once the clocks were found to differ
+        self.drift_ppm = 0.0  # how much faster than the output's clock says it is played now, in millionths
         # the worker's
         self.deadline_misses = 0  # hops that took longer than a hop lasts
         self.dropped_samples = 0  # late already when the worker came to them: never processed
+        self.overloads = 0  # events: deadlines were missed again and again, the dry signal stepped in
+        self.engine_failures = 0  # events: the engine raised, the dry signal stepped in
+        self.dry_samples = 0  # played with the dry signal in them, for either reason
+        self.limited_samples = 0  # turned down, as something was above full scale
+        # the supervisor's
+        self.device_losses = 0  # events: a device had gone, and all was opened anew when it was back
 
     @property
     def hops(self) -> int:
@@ -147,9 +157,25 @@ class Stats:
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, late or corrected."""
-        return not (self.overruns or self.underruns or self.late_samples or self.dropped_samples) and not (
-            self.latency_corrections or self.input_overflows or self.output_underflows
-        )
+        losses = self.overruns + self.underruns + self.late_samples + self.dropped_samples + self.latency_corrections
+        troubles = self.input_overflows + self.output_underflows + self.overloads + self.engine_failures
+        return not (losses or troubles or self.device_losses)
+
+    @property
+    def overload_seconds(self) -> float:
+        """How long the dry signal stood in for the engine."""
+        return self.dry_samples / self.sample_rate
+
+    def change_rates(self, sample_rate: int, output_rate: int) -> None:
+        """Go on at other rates, as after a device came back: what was counted is counted in the new samples."""
+        for name in ("samples_in", "overrun_samples", "dry_samples"):
+            setattr(self, name, round(getattr(self, name) * sample_rate / self.sample_rate))
+        for name in ("samples_out", "underrun_samples", "late_samples", "dropped_samples"):
+            setattr(self, name, round(getattr(self, name) * output_rate / self.output_rate))
+        for name in ("latency_correction_samples", "limited_samples"):
+            setattr(self, name, round(getattr(self, name) * output_rate / self.output_rate))
+        self.sample_rate, self.output_rate = sample_rate, output_rate
+        self.input_level, self.output_level = LevelMeter(sample_rate), LevelMeter(sample_rate)
 
     def record_hops(self, hops: int, seconds: float) -> None:
         """Count ``hops`` hops that took ``seconds`` together."""
@@ -181,6 +207,13 @@ class Stats:
             "dropped_samples": self.dropped_samples,
             "latency_corrections": self.latency_corrections,
             "latency_correction_samples": self.latency_correction_samples,
+            "drift_corrections": self.drift_corrections,
+            "drift_ppm": round(self.drift_ppm, 1),
+            "overloads": self.overloads,
+            "engine_failures": self.engine_failures,
+            "overload_seconds": round(self.overload_seconds, 3),
+            "limited_samples": self.limited_samples,
+            "device_losses": self.device_losses,
             "input_overflows": self.input_overflows,
             "output_underflows": self.output_underflows,
             "input_peak_db": round(self.input_level.peak_db, 1),
@@ -191,18 +224,22 @@ class Stats:
 
     def lines(self) -> list[str]:
         """The same for people, some aligned lines."""
-        load, rate = self.load, self.sample_rate
+        load, rate, output_rate = self.load, self.sample_rate, self.output_rate
         percentiles = ", ".join(f"{name} {load.percentile(p):.1%}" for name, p in (("p50", 50), ("p99", 99)))
 
-        def lost(events: int, samples: int) -> str:
+        def lost(events: int, samples: int, rate: int = output_rate) -> str:
             return f"{events}" + (f" ({samples / rate * 1e3:.1f} ms)" if samples else "")
 
         return [
             f"hops       {self.hops} of {load.deadline_seconds * 1e3:g} ms, {self.deadline_misses} late",
             f"load       {percentiles}, p99.9 {load.percentile(99.9):.1%}, max {load.maximum:.1%}",
-            f"sound      {self.samples_in / rate:.1f} s in, {self.samples_out / rate:.1f} s out",
-            f"overruns   {lost(self.overruns, self.overrun_samples)}, driver {self.input_overflows}",
+            f"sound      {self.samples_in / rate:.1f} s in, {self.samples_out / output_rate:.1f} s out",
+            f"overruns   {lost(self.overruns, self.overrun_samples, rate)}, driver {self.input_overflows}",
             f"underruns  {lost(self.underruns, self.underrun_samples)}, driver {self.output_underflows}",
-            f"late       {(self.late_samples + self.dropped_samples) / rate * 1e3:.1f} ms thrown away",
+            f"late       {(self.late_samples + self.dropped_samples) / output_rate * 1e3:.1f} ms thrown away",
             f"latency    {lost(self.latency_corrections, self.latency_correction_samples)} corrections",
+            f"drift      {self.drift_corrections} corrections, {self.drift_ppm:+.0f} ppm at the end",
+            f"overload   {self.overload_seconds:.1f} s undenoised, {self.overloads} overloads, "
+            f"{self.engine_failures} failures",
+            *([f"devices    {self.device_losses} times lost and found"] if self.device_losses else []),
         ]

@@ -68,9 +68,8 @@ def test_devices_without_a_rate_in_common(portaudio, monkeypatch):
 
 def test_a_device_that_stops_while_it_runs(leaky):
     device = SimulatedDevice(16000, np.zeros(16000, np.float32), paced=False)
-    live = Live(device, device, model=leaky)
+    live = Live(device, device, model=leaky, on_device_loss="exit")
     with live:
-        _, stream = live._route._streams[0]
-        stream.active = False
+        device.present = False
         with pytest.raises(DeviceError, match=r"'simulated device' has stopped: it was unplugged"):
             live.wait(1)

@@ -11,6 +11,7 @@ from rtdenoise.live.clock import Flags, SimulatedDevice
 from rtdenoise.live.session import Live
 
 RATE = 16000
+EDGE = 40  # samples over which the edges of a gap are rounded
 BLOCK = 64  # what latency="low" means at this rate
 
 
@@ -20,7 +21,7 @@ def rig(leaky, noise):
     opened = []
 
     def make(samples=4 * RATE, rate=RATE, **options):
-        device = SimulatedDevice(rate, noise(samples), paced=False)
+        device = SimulatedDevice(rate, 0.5 * noise(samples), paced=False)
         live = Live(device, device, model=leaky, **options)
         live.start()
         opened.append(live)
@@ -101,8 +102,8 @@ def test_a_slow_worker_leaves_a_gap_and_the_same_latency(rig, missing):
     assert (stats.overruns, stats.dropped_samples, stats.latency_corrections) == (0, 0, 0)
     gap = (100 + in_rings + 2) * BLOCK  # two blocks are on their way to the loudspeakers
     assert agrees(device, live, 0, gap)
-    assert not np.any(device.heard[gap : gap + missing * BLOCK])
-    assert agrees(device, live, gap + missing * BLOCK)
+    assert not np.any(device.heard[gap + EDGE : gap + missing * BLOCK])
+    assert agrees(device, live, gap + missing * BLOCK + EDGE)
 
 
 def test_two_blocks_of_delay_are_what_the_prefill_is_for(rig):
@@ -158,13 +159,12 @@ def test_within_a_second_of_any_stall_the_latency_is_back(rig, stuck, blocks):
 
 
 @pytest.mark.parametrize("slower", [{"capture": False}, {"play": False}], ids=["input", "output"])
-def test_clocks_that_differ_keep_the_level_bounded_and_are_counted(rig, slower):
+def test_blocks_that_get_lost_again_and_again_keep_the_level_bounded(rig, slower):
     device, live = rig(0)
     for _ in range(20):  # 1000 ppm for a minute and a half
         device.step(1000)
         device.step(1, **slower)
         assert live.latency_parts["prefill"] <= 3 * BLOCK / RATE * 1e3
-    assert 5 <= live.stats.latency_corrections <= 20
     assert live.stats.latency_correction_samples <= 20 * BLOCK
     assert live.stats.underrun_samples <= 20 * BLOCK
     assert (live.stats.overruns, live.stats.dropped_samples) == (0, 0)
@@ -244,11 +244,11 @@ def test_it_can_be_started_again_and_is_as_new(rig):
     live.stop()
 
 
-def test_devices_of_two_rates_are_refused(identity):
-    with pytest.raises(DeviceError, match="8000 Hz were asked for, but the sound devices take 16000 Hz"):
-        Live(SimulatedDevice(16000), SimulatedDevice(8000), model=identity)
-    with pytest.raises(DeviceError, match="16000 Hz were asked for, but the sound devices take 48000 Hz"):
+def test_a_rate_that_the_devices_do_not_take_is_refused(identity):
+    with pytest.raises(DeviceError, match="48000 Hz were asked for, but the sound devices take 16000 Hz"):
         Live(SimulatedDevice(16000), None, model=identity, sample_rate=48000)
+    with pytest.raises(DeviceError, match="8000 Hz were asked for, but the sound devices take 16000 and 8000 Hz"):
+        Live(SimulatedDevice(16000), SimulatedDevice(8000), model=identity, sample_rate=8000)
 
 
 def test_files_run_at_the_rate_that_is_asked_for(identity):

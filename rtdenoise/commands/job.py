@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from .. import __version__
 from ..errors import AudioFileError, ParameterError
@@ -40,7 +40,9 @@ class Job:
     model: str
     attenuation_limit_db: float | None
     bypass: bool
+    overlap: float | None
     latency: str | float
+    on_device_loss: Literal["wait", "exit"]
     duration_seconds: float | None
     force: bool
     stats: str | None
@@ -132,7 +134,7 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
     with contextlib.closing(reader):
         if job.is_raw and not is_pipe(job.source):
             check_raw_output(reader, job.raw_rate, job.raw_channels)
-        first = Denoiser(reader.sample_rate, job.model, job.attenuation_limit_db)
+        first = Denoiser(reader.sample_rate, job.model, job.attenuation_limit_db, overlap=job.overlap)
         writer = open_target(
             job.target,
             reader.sample_rate,
@@ -159,6 +161,7 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
                     model=first.model,
                     attenuation_limit_db=job.attenuation_limit_db,
                     bypass=job.bypass,
+                    overlap=job.overlap,
                     stats=stats,
                     progress=progress,
                 )
@@ -210,7 +213,7 @@ def write_stats(job: Job, report: dict[str, Any], elapsed: float) -> None:
     """
     if job.stats is None:
         return
-    asked = {"attenuation_limit_db": job.attenuation_limit_db, "bypass": job.bypass}
+    asked = {"attenuation_limit_db": job.attenuation_limit_db, "bypass": job.bypass, "overlap": job.overlap}
     report = {"rtdenoise": __version__, **report, **asked, "elapsed_seconds": round(elapsed, 3)}
     text = json.dumps(report, indent=2)
     if job.stats == "-":

@@ -7,7 +7,7 @@ import time
 
 from ..files.audio_file import FileReader, Limited, Reader, Writer
 from ..files.pipes import PipeReader
-from ..live.devices import DeviceInfo, find_device
+from ..live.devices import find_device
 from ..live.session import Live
 from ..live.streams import agree_on_rate
 from .endpoints import open_source, open_target
@@ -18,20 +18,23 @@ from .reporter import Reporter
 def run_live(job: Job, reporter: Reporter) -> None:
     """See `job.run`. A recording into a file is kept when Ctrl+C ends it, and dropped when an error does."""
     with contextlib.ExitStack() as cleanup:
-        source: DeviceInfo | Reader
+        source: str | Reader
         opened: FileReader | PipeReader | None = None
-        sink: DeviceInfo | Writer | None = None
+        sink: str | Writer | None = None
         if job.target.kind == "device":
-            sink = find_device(job.target.name, "output")
+            sink = job.target.name
         if job.source.kind == "device":
-            source = find_device(job.source.name, "input")
+            source = job.source.name
         else:
             opened = open_source(job.source, job.raw)
             cleanup.callback(opened.close)
             source = opened if job.duration_seconds is None else Limited(opened, job.duration_seconds)
         writer: Writer | None = None
         if job.target.kind != "device":
-            rate = agree_on_rate([(source, "input")]) if isinstance(source, DeviceInfo) else source.sample_rate
+            if isinstance(source, str):
+                rate = agree_on_rate([(find_device(source, "input"), "input")])
+            else:
+                rate = source.sample_rate
             writer = sink = open_target(
                 job.target,
                 job.raw_rate or rate,
@@ -48,7 +51,10 @@ def run_live(job: Job, reporter: Reporter) -> None:
             model=job.model,
             attenuation_limit_db=job.attenuation_limit_db,
             bypass=job.bypass,
+            overlap=job.overlap,
             latency=job.latency,
+            on_device_loss=job.on_device_loss,
+            tell=lambda text: reporter.say(f"rtdenoise: {text}"),
         )
         begun = time.monotonic()
         outcome, interruption = "done", None

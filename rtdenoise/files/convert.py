@@ -29,6 +29,7 @@ def convert(
     model: str | Path | Model = "stream",
     attenuation_limit_db: float | None = None,
     bypass: bool = False,
+    overlap: float | None = None,
     stats: Stats | None = None,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Stats:
@@ -40,7 +41,7 @@ def convert(
     Args:
         reader: where the samples come from; it stays open.
         writer: where they go, of the same rate and channel count; closed or aborted at the end.
-        model, attenuation_limit_db, bypass: see `engine.Denoiser`.
+        model, attenuation_limit_db, bypass, overlap: see `engine.Denoiser`.
         stats: counters to fill; made when not given.
         progress: called after each block with the seconds of input done so far.
 
@@ -54,7 +55,8 @@ def convert(
     """
     try:
         loaded = model if isinstance(model, Model) else Model.load(model)
-        denoisers = [Denoiser(reader.sample_rate, loaded, attenuation_limit_db, bypass) for _ in range(reader.channels)]
+        wishes = (loaded, attenuation_limit_db, bypass, overlap)
+        denoisers = [Denoiser(reader.sample_rate, *wishes) for _ in range(reader.channels)]
         rate, hop_length, skip = reader.sample_rate, denoisers[0].hop_length, denoisers[0].latency
         stats = stats or Stats(rate, hop_length / rate)
 

@@ -7,6 +7,8 @@ import ctypes
 import difflib
 import functools
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -84,6 +86,44 @@ def _silence_alsa() -> None:
     with contextlib.suppress(OSError, AttributeError):
         asound, nothing = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None).getpid
         asound.snd_lib_error_set_handler(ctypes.cast(nothing, ctypes.c_void_p))
+
+
+def refresh_devices() -> None:
+    """Let PortAudio look again: its list is as it was when it was started. Does nothing while a stream is open.
+
+    Raises:
+        DeviceError: see `list_devices`.
+    """
+    sounddevice = portaudio()
+    with _portaudio_lock:
+        if _open_streams:  # of another `Live` in this process: starting PortAudio anew would kill it
+            return
+        try:
+            sounddevice._terminate()
+            sounddevice._initialize()
+        except sounddevice.PortAudioError as error:
+            raise DeviceError(f"the sound system cannot be started ({error}); is it running?") from None
+
+
+_open_streams: set[int] = set()
+_portaudio_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def opening(stream: object) -> Iterator[None]:
+    """While and, if nothing is raised, after the block, the ``stream`` counts as open."""
+    with _portaudio_lock:
+        _open_streams.add(id(stream))
+        try:
+            yield
+        except BaseException:
+            _open_streams.discard(id(stream))
+            raise
+
+
+def closed(stream: object) -> None:
+    """The ``stream`` counts as open no more."""
+    _open_streams.discard(id(stream))
 
 
 def list_devices() -> list[DeviceInfo]:

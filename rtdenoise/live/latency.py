@@ -7,7 +7,7 @@ holds. Measured through PulseAudio's null sinks, the two devices hold about five
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ParameterError
 
@@ -15,6 +15,7 @@ from ..errors import ParameterError
 _SHORTEST_BLOCK_SECONDS = 0.004
 _LONG_BLOCK_SECONDS = 0.020
 _BLOCKS_IN_DEVICES = 5
+_SLOWER_AT_TIMES = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class LatencyPlan:
         if self.total is None:
             return self.prefill
         return max(self.prefill, self.total - round(device_seconds * sample_rate))
+
+    def with_hops_of(self, seconds: float, sample_rate: int) -> LatencyPlan:
+        """The plan for an engine whose hops take so many seconds of work: what a long one keeps back is waited for."""
+        work = math.ceil(_SLOWER_AT_TIMES * seconds * sample_rate)
+        return self if work <= self.prefill else replace(self, prefill=self.prefill + work)
 
 
 def plan_latency(latency: str | float, sample_rate: int) -> LatencyPlan:

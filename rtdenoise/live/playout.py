@@ -2,7 +2,8 @@
 
 `LivePlayout` follows a clock. It walks through the captured stream at the pace of the output device, come what may:
 where the denoised samples are not there yet it plays zeros, and when they come too late they are thrown away. So a
-worker that was slow for a moment leaves a gap, and the latency is the same before and after.
+worker that was slow for a moment leaves a gap, and the latency is the same before and after. Where the sound breaks off
+or goes on elsewhere, its edges are rounded.
 
 `QueuePlayout` has all the time in the world: it plays a file from its first to its last sample.
 """
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stats import Stats
+from .drift import DriftController
 from .realtime import Alarm
 from .ring_buffer import RingBuffer
+from .seam import Seam
+from .timeline import Timeline
 
 Float32 = NDArray[np.float32]
 
@@ -25,27 +29,29 @@ _HUGE = 1 << 62
 class LivePlayout:
     """Plays a captured stream a constant time behind its capture.
 
-    Positions count samples of the captured stream. `position` is the one to be played next; the level is how many
-    captured samples wait between the two callbacks, wherever they are. The lowest level over a while is what the
-    worker has as time to spare; it is held at ``prefill``.
+    Positions count samples of the captured stream, as the clock of the output device counts them (see `Timeline`).
+    `position` is the one to be played next; the level is how many captured samples wait between the two callbacks,
+    wherever they are. The lowest level over a while is what the worker has as time to spare; it is held at ``prefill``.
+    Its mean tells whether the clocks drift.
 
     Args:
-        captured: the ring that the input callback writes: what it counts as written is captured.
+        timeline: what was captured.
         denoised: the ring to play from.
         stats: where underruns and corrections are counted.
         window: samples over which a level counts as lowest.
-        tolerance: samples that the lowest level may wander upwards.
+        tolerance: samples that the lowest level may wander upwards: a block.
         settle: a driver starts in bursts: play silence, set the level each half window, and begin when it stood still
             for one.
 
     Attributes:
         prefill: the level to hold, in samples; set before the first `play`.
         position: see above.
+        drift: what is to be done about the clocks.
     """
 
     def __init__(
         self,
-        captured: RingBuffer,
+        timeline: Timeline,
         denoised: RingBuffer,
         stats: Stats,
         *,
@@ -58,20 +64,22 @@ class LivePlayout:
         self.finished = False  # a clock goes on
         self.dropped = 0  # captured samples that the worker left out
         self.settled = not settle
+        self.drift = DriftController(stats.output_rate, tolerance)
         self._mean_level: float | None = None
-        self._captured, self._denoised, self._stats = captured, denoised, stats
+        self._timeline, self._denoised, self._stats = timeline, denoised, stats
         self._window, self._tolerance = window, tolerance
         self._started = self._starving = self._was_short = False
         self._settlings = 0
         self._to_skip = 0  # samples that a correction passes over: they were not late
-        self._lowest, self._level_sum, self._blocks, self._seen = _HUGE, 0, 0, 0
+        self._seam = Seam(stats.output_rate)
+        self._lowest, self._level_sum, self._collected_sum, self._blocks, self._seen = _HUGE, 0, 0.0, 0, 0
 
     def play(self, out: Float32) -> None:
         """Fill ``out``, shape ``(n,)`` float32; called by the output callback only."""
         count = len(out)
-        captured = self._captured.written
+        captured = self._timeline.captured
         if not self._started:
-            if not captured:
+            if captured <= 0:
                 out.fill(0.0)
                 return
             self._started = True
@@ -79,6 +87,7 @@ class LivePlayout:
         filled = self._read_into(out)
         if filled < count:
             out[filled:] = 0.0
+        self._seam.round(out, filled)
         self._count(filled, count)
         self.position += count
         self._observe_level(captured - self.position, count)
@@ -118,11 +127,13 @@ class LivePlayout:
             self._to_skip -= skipped
             if self.settled:
                 self._stats.late_samples += discarded - skipped
+            self._seam.expect()
             if discarded < late:
                 return 0
         elif late < 0:  # before the first captured sample, or set back
             silence = min(-late, len(out))
             out[:silence] = 0.0
+            self._seam.expect()
         self._to_skip = 0
         filled = silence + ring.read_into(out[silence:])
         if not self.settled:
@@ -142,9 +153,10 @@ class LivePlayout:
         self._stats.underrun_samples += count - filled
 
     def _observe_level(self, level: int, count: int) -> None:
-        """Take in the level after each block; judge it once a window. A drift controller has its ears here."""
+        """Take in the level after each block; judge it once a window."""
         self._lowest = min(self._lowest, level)
         self._level_sum += level
+        self._collected_sum += self._timeline.collected
         self._blocks += 1
         self._seen += count
         if self._seen < (self._window if self.settled else self._window // 2):
@@ -157,19 +169,30 @@ class LivePlayout:
             self.settled = (self._settlings > 1 and abs(error) <= self._tolerance) or self._settlings == _MOST_SETTLINGS
             self._move(error)
         elif error > self._tolerance or (short and self._was_short):
-            # Too much waits: a stall has left a backlog, or the input's clock is faster. Or too little, and not for a
-            # moment only: input was lost, or its clock is slower.
+            # Too much waits, as after a stall. Or too little, and not for a moment only: input was lost.
             self._stats.latency_corrections += 1
             self._stats.latency_correction_samples += abs(error)
             self._move(error)
             short = False
+        else:
+            self._observe_drift()
         self._was_short = short
-        self._lowest, self._level_sum, self._blocks, self._seen = _HUGE, 0, 0, 0
+        self._forget_levels()
+
+    def _observe_drift(self) -> None:
+        mean = (self._level_sum + self._collected_sum) / self._blocks
+        self.drift.observe(mean, self._seen / self._stats.output_rate)
+        self._stats.drift_corrections = self.drift.changes
+        self._stats.drift_ppm = self.drift.correction * 1e6
+
+    def _forget_levels(self) -> None:
+        self._lowest, self._level_sum, self._collected_sum, self._blocks, self._seen = _HUGE, 0, 0.0, 0, 0
 
     def _move(self, samples: int) -> None:
         self.position += samples
         self._to_skip += max(0, samples)
         self._mean_level = (self._mean_level or 0.0) - samples
+        self.drift.restart()
 
 
 class QueuePlayout:

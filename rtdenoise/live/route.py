@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..engine import Denoiser
@@ -17,6 +18,9 @@ from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
 from .sources import DeviceSource, ReaderSource
 from .streams import DeviceStream
+from .stretch import Stretch
+from .timeline import Timeline
+from .understudy import Understudied
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -27,6 +31,9 @@ Device = DeviceInfo | SimulatedDevice
 _RING_SECONDS = 2.0
 _WINDOW_SECONDS = 0.2  # over which the level of the rings is judged
 _FILE_PREFILL_SECONDS = 0.05  # nobody hears a file begin later
+#: A device that has not called back for so long has gone, whatever it says about itself.
+_SILENT_SECONDS = 1.2
+_LONGEST_LOOK_SECONDS = 0.2  # what counts of the time between two looks: this process may have been stopped too
 
 
 class Route:
@@ -34,8 +41,10 @@ class Route:
 
     Args:
         source, sink: see `live.Live`, names resolved.
-        denoiser: warmed up; its rate is that of the devices.
-        plan: block length and prefill.
+        denoiser: warmed up; its rate is that of the source.
+        plan: block length at the source.
+        sink_plan: block length at the sink, and prefill.
+        sink_rate: in Hz.
         stats: where everything is counted.
         faults: keeps what goes wrong in an audio thread.
 
@@ -49,16 +58,21 @@ class Route:
         sink: Device | Writer | None,
         denoiser: Denoiser,
         plan: LatencyPlan,
+        sink_plan: LatencyPlan,
+        sink_rate: int,
         stats: Stats,
         faults: Faults,
     ) -> None:
         self.playout: LivePlayout | QueuePlayout | None = None
         self.device_seconds = {"input": 0.0, "output": 0.0}
-        self._denoiser, self._plan, self._stats, self._faults = denoiser, plan, stats, faults
+        self._denoiser, self._plan, self._sink_plan, self._sink_rate = denoiser, plan, sink_plan, sink_rate
+        self._stats, self._faults = stats, faults
+        self._looked, self._calls, self._silent_seconds = time.monotonic(), [-1, -1], [0.0, 0.0]
         self._streams: list[tuple[str, DeviceStream | SimulatedStream]] = []
         self._alarm = Alarm()
         ends = (end for end in (source, sink) if isinstance(end, SimulatedDevice) and not end.paced)
         self._by_hand = next(ends, None)
+        self._clock: Callable[[], float] = time.perf_counter if self._by_hand is None else self._by_hand.time
         try:
             worker_source = self._lay_source(source)
             self._sink = self._lay_sink(
@@ -67,7 +81,9 @@ class Route:
         except BaseException:
             self.stop()
             raise
-        self._worker = Worker(worker_source, self._sink, denoiser, stats, self._alarm, faults)
+        engine = Understudied(denoiser, stats, self._clock, may_rest=bool(self._streams))
+        hop_length, rate = denoiser.hop_length, denoiser.sample_rate
+        self._worker = Worker(worker_source, self._sink, engine, hop_length, rate, stats, self._alarm, faults)
 
     @property
     def finished(self) -> bool:
@@ -89,71 +105,79 @@ class Route:
             stream.start()
         give_up = time.monotonic() + 2.0
         while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
-            self.check()
+            self._faults.check()
+            lost = self.find_lost()
+            if lost is not None:
+                raise DeviceError(f"sound device {lost!r} has gone again at once; plug it in or choose another")
             time.sleep(0.01)
 
-    def check(self) -> None:
-        """Raise what ended a callback or the worker, or DeviceError when a device has stopped."""
-        self._faults.check()
-        for name, stream in self._streams:
+    def find_lost(self) -> str | None:
+        """The name of a device that has stopped or fallen silent, if there is one. To be asked now and then."""
+        now = time.monotonic()
+        waited, self._looked = min(now - self._looked, _LONGEST_LOOK_SECONDS), now
+        for i, (name, stream) in enumerate(self._streams):
             if not stream.active:
-                raise DeviceError(
-                    f"sound device {name!r} has stopped: it was unplugged, or the sound server ended; start again when "
-                    "it is back"
-                )
+                return name
+            self._silent_seconds[i] = self._silent_seconds[i] + waited if stream.calls == self._calls[i] else 0.0
+            self._calls[i] = stream.calls
+            if self._silent_seconds[i] > _SILENT_SECONDS and self._by_hand is None:
+                return name
+        return None
 
-    def stop(self) -> None:
+    def stop(self, timeout_seconds: float | None = 0.3) -> None:
         """Stop and close the devices, then the worker, who brings a writer what was captured before."""
         for _, stream in self._streams:
             stream.stop()
         self._streams.clear()
         if hasattr(self, "_worker"):
-            self._worker.stop(timeout_seconds=0.3)
+            self._worker.stop(timeout_seconds)
 
     def _lay_source(self, source: Device | Reader) -> DeviceSource | ReaderSource:
         if not isinstance(source, DeviceInfo | SimulatedDevice):
             return ReaderSource(source, self._denoiser.sample_rate, self._stats)
+        rate = self._denoiser.sample_rate
         laid = DeviceSource(
-            self._new_ring(),
+            RingBuffer(round(_RING_SECONDS * rate)),
+            Timeline(rate, rate / self._sink_rate, self._clock),
             self._plan.block_length,
             self._denoiser.hop_length,
             self._stats,
             self._alarm,
             self._faults,
         )
-        self._open(source, "input", laid.callback)
+        self._open(source, "input", rate, self._plan, laid.callback)
         return laid
 
     def _lay_sink(
         self, sink: Device | Writer | None, source: DeviceSource | ReaderSource, *, settle: bool
     ) -> DeviceSink | WriterSink:
-        rate, block, stats = self._denoiser.sample_rate, self._plan.block_length, self._stats
+        rate, stats = self._denoiser.sample_rate, self._stats
         if not isinstance(sink, DeviceInfo | SimulatedDevice):
             return WriterSink(sink, rate, self._denoiser.latency, stats)
-        ring = self._new_ring()
+        step, rate, block = rate / self._sink_rate, self._sink_rate, self._sink_plan.block_length
+        ring = RingBuffer(round(_RING_SECONDS * rate))
+        stretch, least, extra = None, 0, 0
         if isinstance(source, DeviceSource):
             window = round(_WINDOW_SECONDS * rate)
-            self.playout = LivePlayout(source.ring, ring, stats, window=window, tolerance=block, settle=settle)
-            least = 0
+            self.playout = LivePlayout(source.timeline, ring, stats, window=window, tolerance=block, settle=settle)
+            stretch = Stretch(source.timeline, self.playout.drift, step)
+            extra = stretch.delay
         else:
             self.playout = QueuePlayout(ring, stats, self._alarm, reserve=block + 2 * self._denoiser.hop_length)
             least = round(_FILE_PREFILL_SECONDS * rate)
-        laid = DeviceSink(ring, self.playout, block, stats, self._faults)
-        self._open(sink, "output", laid.callback)
-        self.playout.prefill = max(least, self._plan.prefill_beside(sum(self.device_seconds.values()), rate))
+        laid = DeviceSink(ring, self.playout, stretch, rate, block, stats, self._faults)
+        self._open(sink, "output", rate, self._sink_plan, laid.callback)
+        prefill = self._sink_plan.prefill_beside(sum(self.device_seconds.values()), rate)
+        self.playout.prefill = max(least, prefill) + extra
         self.playout.tail = round(self.device_seconds["output"] * rate)
         return laid
 
-    def _open(self, device: Device, kind: Kind, callback: Any) -> None:
-        block = self._plan.block_length
+    def _open(self, device: Device, kind: Kind, rate: int, plan: LatencyPlan, callback: Any) -> None:
+        block = plan.block_length
         stream: DeviceStream | SimulatedStream
         if isinstance(device, SimulatedDevice):
             stream = (device.open_input if kind == "input" else device.open_output)(callback, block)
         else:
-            rate = self._denoiser.sample_rate
-            stream = DeviceStream(device, kind, rate, block, self._plan.driver_latency, callback)
+            stream = DeviceStream(device, kind, rate, block, plan.driver_latency, callback)
         self._streams.append((device.name, stream))
         self.device_seconds[kind] = stream.latency_seconds
-
-    def _new_ring(self) -> RingBuffer:
-        return RingBuffer(round(_RING_SECONDS * self._denoiser.sample_rate))

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..engine import Denoiser
-from ..errors import DeviceError
+from ..errors import DeviceError, ParameterError
 from ..model import Model
 from ..stats import Stats
 from .clock import SimulatedDevice
 from .devices import DeviceInfo, Kind, find_device
 from .latency import plan_latency
 from .realtime import Faults, quiet_interpreter
+from .recovery import Recovery
 from .route import Device, Route
-from .streams import agree_on_rate
+from .streams import agree_on_rates
 
 if TYPE_CHECKING:
     from ..files.audio_file import Reader, Writer
@@ -41,13 +43,16 @@ class Live:
         source: ``"mic"``, a device's name or index, `DeviceInfo`, `SimulatedDevice`, or a `files.Reader`.
         sink: ``"speakers"``, a device's name or index, `DeviceInfo`, `SimulatedDevice`, a `files.Writer`, or ``None``,
             which discards. Readers and writers stay open.
-        model, attenuation_limit_db, bypass: see `engine.Denoiser`.
+        model, attenuation_limit_db, bypass, overlap: see `engine.Denoiser`.
         latency: ``"low"``, ``"high"`` or milliseconds, see `latency.plan_latency`.
         sample_rate: of engine and devices, in Hz; by default that of a file, or one that the devices like.
+        on_device_loss: ``"wait"`` until a device that went is back, or ``"exit"`` with a DeviceError.
+        tell: called by `wait` with a line for people, when something happens that they should know.
 
     Attributes:
         stats: counters, load and levels; any thread may look.
-        sample_rate: of the engine and the devices, in Hz.
+        sample_rate: of the source and the engine, in Hz.
+        sink_rate: of the sink, in Hz; another one only where two devices have no rate in common.
         denoiser: the engine.
 
     Raises:
@@ -63,17 +68,22 @@ class Live:
         model: str | Path | Model = "stream",
         attenuation_limit_db: float | None = None,
         bypass: bool = False,
+        overlap: float | None = None,
         latency: str | float = "low",
         sample_rate: int | None = None,
+        on_device_loss: Literal["wait", "exit"] = "wait",
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.source = find_device(source, "input") if isinstance(source, str | int) else source
-        self.sink = find_device(sink, "output") if isinstance(sink, str | int) else sink
-        self.sample_rate = self._choose_rate(sample_rate)
-        self._plan = plan_latency(latency, self.sample_rate)
-        self.denoiser = Denoiser(self.sample_rate, model, attenuation_limit_db, bypass)
+        if on_device_loss not in ("wait", "exit"):
+            raise ParameterError(f"on_device_loss={on_device_loss!r} is not possible; give wait or exit")
+        self._wishes = source, sink, sample_rate, latency
+        self._on_device_loss, self._tell = on_device_loss, tell
+        self._resolve()
+        self.denoiser = Denoiser(self.sample_rate, model, attenuation_limit_db, bypass, overlap)
         self.stats = self._new_stats()
         self._route: Route | None = None
-        self._running = False
+        self._recovery: Recovery | None = None
+        self._running = self._overload_told = False
         self._faults = Faults()
         self._cleanup = contextlib.ExitStack()
 
@@ -87,9 +97,8 @@ class Live:
         self.stats, self._faults = self._new_stats(), Faults()
         self._cleanup.enter_context(quiet_interpreter())
         try:
-            self._route = Route(self.source, self.sink, self.denoiser, self._plan, self.stats, self._faults)
+            self._route = self._lay_route()
             self._running = True
-            self._route.start()
         except BaseException:
             self._shut_down()
             raise
@@ -104,7 +113,7 @@ class Live:
         self._faults.check()
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Sleep until the source has ended and all of it was played, or the time is over.
+        """Sleep until the source has ended and all of it was played, or the time is over; look after the devices.
 
         Args:
             timeout_seconds: ``None`` waits for ever.
@@ -113,12 +122,13 @@ class Live:
             True at the end of the source, False when the time is over.
 
         Raises:
-            DeviceError: a device has stopped.
+            DeviceError: a device has gone, and that is to be the end.
             Whatever ended a callback or the worker.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while self._route is not None and self._running and not self._route.finished:
-            self._route.check()
+            self._faults.check()
+            self._look_after(self._route)
             left = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - time.monotonic())
             if left <= 0:
                 return False
@@ -135,7 +145,7 @@ class Live:
             waiting = self._route.playout.mean_level if self._route.playout is not None else 0.0
         return {
             "device_in": device["input"] * 1e3,
-            "prefill": waiting / self.sample_rate * 1e3,
+            "prefill": waiting / self.sink_rate * 1e3,
             "engine": self.denoiser.latency_seconds * 1e3,
             "device_out": device["output"] * 1e3,
         }
@@ -167,8 +177,9 @@ class Live:
         """One line for people: ends, rate, model, latency and its parts."""
         parts = " + ".join(f"{name.replace('_', ' ')} {ms:.1f}" for name, ms in self.latency_parts.items())
         model = self.denoiser.model
+        rates = f"{self.sample_rate} Hz" + (f" -> {self.sink_rate} Hz" if self.sink_rate != self.sample_rate else "")
         return (
-            f"{_name(self.source)} -> {_name(self.sink)}, {self.sample_rate} Hz, model {model.name} {model.version}, "
+            f"{_name(self.source)} -> {_name(self.sink)}, {rates}, model {model.name} {model.version}, "
             f"latency {self.latency_seconds * 1e3:.1f} ms ({parts})"
         )
 
@@ -184,6 +195,7 @@ class Live:
             "model": self.denoiser.model.name,
             "model_version": self.denoiser.model.version,
             "sample_rate": self.sample_rate,
+            "sink_rate": self.sink_rate,
             "hop_length": self.denoiser.hop_length,
             "block_length": self._plan.block_length,
             "latency_ms": round(self.latency_seconds * 1e3, 3),
@@ -203,33 +215,102 @@ class Live:
         else:
             self._shut_down()
 
-    def _choose_rate(self, wish: int | None) -> int:
-        ends: list[tuple[Any, Kind]] = [(self.source, "input"), (self.sink, "output")]
-        devices = [(end, kind) for end, kind in ends if isinstance(end, DeviceInfo)]
-        given: list[int] = [end.sample_rate for end, _ in ends if end is not None and not isinstance(end, DeviceInfo)]
-        simulated = [end.sample_rate for end, _ in ends if isinstance(end, SimulatedDevice)]
-        wishes = [wish] if wish is not None else simulated or given
-        rate = agree_on_rate(devices, wishes) if devices else wishes[0]
-        for fixed in simulated if wish is None else [*simulated, wish]:
-            if fixed != rate:
-                raise DeviceError(f"{fixed} Hz were asked for, but the sound devices take {rate} Hz: let them choose")
-        return rate
+    def _resolve(self) -> None:
+        """Find the devices by what they were called, and their rates."""
+        source, sink, wish, latency = self._wishes
+        self.source = find_device(source, "input") if isinstance(source, str | int) else source
+        self.sink = find_device(sink, "output") if isinstance(sink, str | int) else sink
+        self.sample_rate, self.sink_rate = _choose_rates(self.source, self.sink, wish)
+        self._plan, self._sink_plan = (plan_latency(latency, rate) for rate in (self.sample_rate, self.sink_rate))
+
+    def _lay_route(self) -> Route:
+        """Open everything and start it. Raises DeviceError when a device cannot be opened."""
+        route = Route(
+            self.source,
+            self.sink,
+            self.denoiser,
+            self._plan,
+            self._sink_plan.with_hops_of(self._hop_seconds, self.sink_rate),
+            self.sink_rate,
+            self.stats,
+            self._faults,
+        )
+        try:
+            route.start()
+        except BaseException:
+            route.stop()
+            raise
+        return route
+
+    def _lay_route_anew(self) -> Route:
+        """The same with devices that may have other numbers and rates by now."""
+        self._resolve()
+        if self.sample_rate != self.denoiser.sample_rate:
+            old = self.denoiser
+            self.denoiser = Denoiser(self.sample_rate, old.model, old.attenuation_limit_db, old.bypass, old.overlap)
+        self.stats.change_rates(self.sample_rate, self.sink_rate)
+        self._warm_up()
+        return self._lay_route()
+
+    def _look_after(self, route: Route) -> None:
+        """Notice what happened since the last look, and tell."""
+        if self.stats.overloads and not self._overload_told:
+            self._overload_told = True
+            self._tell("this computer is too slow at the moment: the sound goes on undenoised until it has caught up")
+        if self._recovery is not None:
+            if self._recovery.route is not None:
+                self._route, self._recovery = self._recovery.route, None
+                self._tell(f"it is back: {self.start_line()}")
+            return
+        lost = route.find_lost()
+        if lost is None:
+            return
+        self.stats.device_losses += 1
+        if self._on_device_loss == "exit":
+            raise DeviceError(
+                f"sound device {lost!r} has stopped: it was unplugged, or the sound server ended; start again when "
+                "it is back"
+            )
+        self._tell(f"sound device {lost!r} has gone: it was unplugged, or the sound server ended; waiting for it")
+        uses_portaudio = isinstance(self.source, DeviceInfo) or isinstance(self.sink, DeviceInfo)
+        self._recovery = Recovery(route, self._lay_route_anew, uses_portaudio=uses_portaudio, faults=self._faults)
 
     def _new_stats(self) -> Stats:
-        return Stats(self.sample_rate, self.denoiser.hop_length / self.sample_rate)
+        return Stats(self.sample_rate, self.denoiser.hop_length / self.sample_rate, self.sink_rate)
 
     def _warm_up(self) -> None:
         """Run the very path of the worker on silence: compiled, paged in, and as new afterwards."""
-        silence = np.zeros(self.denoiser.hop_length, dtype=np.float32)
+        silence, seconds = np.zeros(self.denoiser.hop_length, dtype=np.float32), []
         for _ in range(_WARM_UP_HOPS):
+            begun = time.perf_counter()
             self.denoiser.process(silence)
+            seconds.append(time.perf_counter() - begun)
+        self._hop_seconds = min(seconds)
         self.denoiser.reset()
 
     def _shut_down(self) -> None:
-        if self._route is not None and self._running:
+        if self._recovery is not None:
+            self._recovery.give_up(timeout_seconds=1.0)
+            self._recovery = None
+        elif self._route is not None and self._running:
             self._route.stop()
         self._running = False
         self._cleanup.close()
+
+
+def _choose_rates(source: Any, sink: Any, wish: int | None) -> tuple[int, int]:
+    """The rates of source and sink: one for both, except where two devices have none in common."""
+    ends: list[tuple[Any, Kind]] = [(source, "input"), (sink, "output")]
+    devices = [(end, kind) for end, kind in ends if isinstance(end, DeviceInfo)]
+    given: list[int] = [end.sample_rate for end, _ in ends if end is not None and not isinstance(end, DeviceInfo)]
+    simulated = [end.sample_rate for end, _ in ends if isinstance(end, SimulatedDevice)]
+    chosen = agree_on_rates(devices, [wish] if wish is not None else simulated or given)
+    rates = [end.sample_rate if isinstance(end, SimulatedDevice) else chosen.get(kind) for end, kind in ends]
+    of_devices = [rate for rate in rates if rate is not None] or [given[0] if wish is None else wish]
+    if wish is not None and any(rate != wish for rate in of_devices):
+        taken = " and ".join(map(str, dict.fromkeys(of_devices)))
+        raise DeviceError(f"{wish} Hz were asked for, but the sound devices take {taken} Hz: let them choose")
+    return of_devices[0], of_devices[-1]
 
 
 def _name(end: Any) -> str:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stats import Stats
+from .limiter import Limiter
 from .playout import LivePlayout, QueuePlayout
 from .realtime import Faults
 from .ring_buffer import RingBuffer
+from .stretch import Stretch
 
 if TYPE_CHECKING:
     from ..files.audio_file import Writer
@@ -24,15 +26,25 @@ class DeviceSink:
     Args:
         ring: between worker and callback.
         playout: decides what is played.
+        stretch: brings samples from the captured to the played clock; ``None`` where there is one clock only.
+        sample_rate: of the device, in Hz.
         block_length: samples that the driver wants at a time.
         stats: the driver's own complaints.
         faults: keeps what goes wrong in the callback.
     """
 
     def __init__(
-        self, ring: RingBuffer, playout: LivePlayout | QueuePlayout, block_length: int, stats: Stats, faults: Faults
+        self,
+        ring: RingBuffer,
+        playout: LivePlayout | QueuePlayout,
+        stretch: Stretch | None,
+        sample_rate: int,
+        block_length: int,
+        stats: Stats,
+        faults: Faults,
     ) -> None:
         self.ring, self.playout = ring, playout
+        self._stretch, self._limiter = stretch, Limiter(sample_rate)
         self._mono: Float32 = np.zeros(block_length, dtype=np.float32)
         self._stats, self._faults = stats, faults
 
@@ -50,6 +62,11 @@ class DeviceSink:
 
     def push(self, samples: Float32) -> None:
         """Take denoised samples; what does not fit is lost, which only a device that has stopped can bring about."""
+        if self._stretch is not None:
+            samples = self._stretch.convert(samples)
+        samples = self._limiter.limit(samples)
+        if self._limiter.gain < 1.0:
+            self._stats.limited_samples += len(samples)
         lost = len(samples) - self.ring.write(samples)
         if lost:
             self.playout.leave_out(lost)
@@ -62,11 +79,11 @@ class DeviceSink:
     @property
     def overdue(self) -> int:
         """Captured samples whose moment has passed before they were processed."""
-        return self.playout.overdue
+        return self.playout.overdue if self._stretch is None else self._stretch.as_captured(self.playout.overdue)
 
     def leave_out(self, count: int) -> None:
         """Learn that ``count`` captured samples will never be pushed."""
-        self.playout.leave_out(count)
+        self.playout.leave_out(count if self._stretch is None else self._stretch.skip(count))
 
     def finish(self) -> None:
         """Nothing more will be pushed."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..stats import Stats
 from .realtime import Alarm, Faults
 from .ring_buffer import RingBuffer
+from .timeline import Timeline
 
 if TYPE_CHECKING:
     from ..files.audio_file import Reader
@@ -24,6 +25,7 @@ class DeviceSource:
 
     Args:
         ring: between callback and worker.
+        timeline: is told of all that comes in.
         block_length: samples that the driver brings at a time.
         hop_length: samples that `pull` gives at most.
         stats: overruns and the driver's own complaints.
@@ -34,9 +36,16 @@ class DeviceSource:
     ended = False  # a device goes on until it is stopped
 
     def __init__(
-        self, ring: RingBuffer, block_length: int, hop_length: int, stats: Stats, alarm: Alarm, faults: Faults
+        self,
+        ring: RingBuffer,
+        timeline: Timeline,
+        block_length: int,
+        hop_length: int,
+        stats: Stats,
+        alarm: Alarm,
+        faults: Faults,
     ) -> None:
-        self.ring = ring
+        self.ring, self.timeline = ring, timeline
         self._mono: Float32 = np.zeros(block_length, dtype=np.float32)
         self._pulled: Float32 = np.zeros(hop_length, dtype=np.float32)
         self._stats, self._alarm, self._faults = stats, alarm, faults
@@ -52,6 +61,7 @@ class DeviceSource:
                 mono = self._mono[:frames]
                 np.mean(indata, axis=1, out=mono)
             taken = self.ring.write(mono)
+            self.timeline.arrive(self.ring.written)
             self._stats.samples_in += taken
             if taken < frames:
                 self._stats.overruns += 1

@@ -7,13 +7,17 @@ from typing import Any
 
 from ..config import NATIVE_RATES
 from ..errors import DeviceError
-from .devices import DeviceInfo, Kind, portaudio
+from .devices import DeviceInfo, Kind, closed, opening, portaudio
 from .realtime import CALLBACK_PRIORITY, promote_thread
 
 Callback = Callable[[Any, int, Any, Any], None]
 
 _DEVICE_UNAVAILABLE = -9985
 _WRONG_CHANNELS, _WRONG_RATE, _WRONG_FORMAT = -9998, -9997, -9994
+
+
+class NoCommonRateError(DeviceError):
+    """Devices that can all be asked, and take no rate that all of them take."""
 
 
 class DeviceStream:
@@ -29,6 +33,7 @@ class DeviceStream:
 
     Attributes:
         latency_seconds: what the driver says it holds.
+        calls: how often it has called back.
 
     Raises:
         DeviceError: the device is busy, gone or forbidden.
@@ -46,26 +51,27 @@ class DeviceStream:
         sounddevice = portaudio()
         stream_class = sounddevice.InputStream if kind == "input" else sounddevice.OutputStream
         self._device, self._kind = device, kind
-        self._callback, self._promoted = callback, False
+        self._callback, self.calls = callback, 0
         try:
-            self._stream = stream_class(
-                device=device.index,
-                samplerate=sample_rate,
-                blocksize=block_length,
-                channels=_accepted_channels(device, kind, sample_rate),
-                dtype="float32",
-                latency=latency,
-                callback=self._call_back,
-                extra_settings=_extra_settings(device),
-            )
+            with opening(self):
+                self._stream = stream_class(
+                    device=device.index,
+                    samplerate=sample_rate,
+                    blocksize=block_length,
+                    channels=_accepted_channels(device, kind, sample_rate),
+                    dtype="float32",
+                    latency=latency,
+                    callback=self._call_back,
+                    extra_settings=_extra_settings(device),
+                )
         except sounddevice.PortAudioError as error:
             raise _explained(error, device, kind) from None
         self.latency_seconds: float = self._stream.latency
 
     def _call_back(self, data: Any, frames: int, time: Any, status: Any) -> None:
-        if not self._promoted:  # the thread is the driver's: only from inside can it be raised
-            self._promoted = True
+        if not self.calls:  # the thread is the driver's: only from inside can it be raised
             promote_thread(CALLBACK_PRIORITY)
+        self.calls += 1
         self._callback(data, frames, time, status)
 
     @property
@@ -84,6 +90,7 @@ class DeviceStream:
         """Stop at once, without playing what waits, and close."""
         self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)
+        closed(self)
 
 
 def agree_on_rate(devices: Sequence[tuple[DeviceInfo, Kind]], wishes: Sequence[int] = ()) -> int:
@@ -102,10 +109,23 @@ def agree_on_rate(devices: Sequence[tuple[DeviceInfo, Kind]], wishes: Sequence[i
         if all(_accepted_channels(device, kind, rate) for device, kind in devices):
             return rate
     names = " and ".join(repr(device.name) for device, _ in devices)
-    raise DeviceError(
+    raise NoCommonRateError(
         f"{names} {'have no sample rate in common' if len(devices) > 1 else 'takes no known sample rate'} "
         f"(tried {', '.join(map(str, tried))} Hz); set 48000 Hz in the system's sound settings or choose another device"
     )
+
+
+def agree_on_rates(devices: Sequence[tuple[DeviceInfo, Kind]], wishes: Sequence[int] = ()) -> dict[Kind, int]:
+    """The rate for each kind of device: one for all if there is one, else for each what `agree_on_rate` finds.
+
+    A headset's microphone over Bluetooth has 8 or 16 kHz, and what it plays to may take 48 only.
+    """
+    if len(devices) > 1:
+        try:
+            return dict.fromkeys([kind for _, kind in devices], agree_on_rate(devices, wishes))
+        except NoCommonRateError:
+            pass
+    return {kind: agree_on_rate([(device, kind)], wishes) for device, kind in devices}
 
 
 def _accepted_channels(device: DeviceInfo, kind: Kind, sample_rate: int) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
-from ..engine import Denoiser
 from ..stats import Stats
 from .realtime import WORKER_PRIORITY, Alarm, Faults, promote_thread
 from .sinks import DeviceSink, WriterSink
 from .sources import DeviceSource, ReaderSource
+from .understudy import Understudied
 
 #: Samples overdue by more than this are left out instead of processed: a backlog never drains by itself.
 _HOPELESS_SECONDS = 0.05
@@ -21,8 +20,10 @@ class Worker:
     Args:
         source: where samples come from.
         sink: where they go.
-        denoiser: what is done to them.
-        stats: load and levels.
+        engine: what is done to them.
+        hop_length: how many it works on at a time.
+        sample_rate: in Hz.
+        stats: levels.
         alarm: rung when there is something to do.
         faults: keeps what goes wrong in the thread.
     """
@@ -31,15 +32,16 @@ class Worker:
         self,
         source: DeviceSource | ReaderSource,
         sink: DeviceSink | WriterSink,
-        denoiser: Denoiser,
+        engine: Understudied,
+        hop_length: int,
+        sample_rate: int,
         stats: Stats,
         alarm: Alarm,
         faults: Faults,
     ) -> None:
-        self._source, self._sink, self._denoiser = source, sink, denoiser
+        self._source, self._sink, self._engine, self._hop_length = source, sink, engine, hop_length
         self._stats, self._alarm, self._faults = stats, alarm, faults
-        self._hopeless = round(_HOPELESS_SECONDS * denoiser.sample_rate)
-        self._collected, self._spent_seconds = 0, 0.0
+        self._hopeless = round(_HOPELESS_SECONDS * sample_rate)
         self._finished = self._stopping = False
         self._thread = threading.Thread(target=self._run, name="rtdenoise worker", daemon=True)
 
@@ -47,7 +49,7 @@ class Worker:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self, timeout_seconds: float) -> bool:
+    def stop(self, timeout_seconds: float | None) -> bool:
         """End the thread after what is there already; False if it is stuck, as in a pipe that brings nothing."""
         self._stopping = True
         self._alarm.ring()
@@ -61,36 +63,25 @@ class Worker:
         Raises:
             RtdenoiseError, OSError: what the source or the sink raises.
         """
-        hop_length = self._denoiser.hop_length
-        if self._finished or self._sink.room < hop_length:
+        if self._finished or self._sink.room < self._hop_length:
             return False
         overdue = self._sink.overdue
         if overdue > self._hopeless:
             self._sink.leave_out(self._source.drop(overdue))
-        samples = self._source.pull(hop_length)
+        samples = self._source.pull(self._hop_length)
         if len(samples):
             self._stats.input_level.update(samples)
-            begun = time.perf_counter()
-            ready = self._denoiser.process(samples)
-            self._count_hops(len(samples), time.perf_counter() - begun)
+            ready = self._engine.process(samples)
             self._stats.output_level.update(ready)
             self._sink.push(ready)
         elif self._source.ended:
             self._finish()
         return bool(len(samples))
 
-    def _count_hops(self, count: int, seconds: float) -> None:
-        self._spent_seconds += seconds
-        self._collected += count
-        hops, self._collected = divmod(self._collected, self._denoiser.hop_length)
-        if hops:
-            self._stats.record_hops(hops, self._spent_seconds)
-            self._spent_seconds = 0.0
-
     def _finish(self) -> None:
         """Bring what is still inside the denoiser, once."""
         self._finished = True
-        self._sink.push(self._denoiser.flush())
+        self._sink.push(self._engine.flush())
         self._sink.finish()
 
     def _run(self) -> None:
