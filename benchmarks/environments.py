@@ -36,13 +36,8 @@ def interpreter(requirements: tuple[str, ...], install: bool = True) -> Path:
     """
     if not requirements:
         return Path(sys.executable)
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    key = hashlib.sha256("\n".join([version, *requirements, *_HARNESS]).encode()).hexdigest()[:10]
-    first = requirements[-1].partition("=")[0]
-    folder = cache_folder() / f"{first}-{key}"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    complete = folder / "complete"
-    if complete.exists() and python.exists():
+    folder, python = _place(requirements)
+    if is_installed(requirements):
         return python
     if not install:
         raise NotInstalledError("not installed, and --no-install was given")
@@ -56,8 +51,24 @@ def interpreter(requirements: tuple[str, ...], install: bool = True) -> Path:
     except NotInstalledError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    complete.touch()
+    (folder / "complete").touch()
     return python
+
+
+def is_installed(requirements: tuple[str, ...]) -> bool:
+    """Whether `interpreter` has nothing to do."""
+    if not requirements:
+        return True
+    folder, python = _place(requirements)
+    return (folder / "complete").exists() and python.exists()
+
+
+def _place(requirements: tuple[str, ...]) -> tuple[Path, Path]:
+    """Folder of an environment, and the Python in it."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    key = hashlib.sha256("\n".join([version, *requirements, *_HARNESS]).encode()).hexdigest()[:10]
+    folder = cache_folder() / f"{requirements[-1].partition('=')[0]}-{key}"
+    return folder, folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _run(command: list[str]) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import multiprocessing
 import os
 import re
@@ -28,16 +27,15 @@ import soundfile
 from . import peers
 from .dataset import RATE, DataError, Float32, Pair, choose, load_pairs
 from .default_set import default_pairs
-from .environments import NotInstalledError
+from .environments import NotInstalledError, is_installed
+from .figures import Figure
 from .metrics import DECIMALS, measure
 from .peers import Peer
-from .provenance import provenance
+from .provenance import write_document
 from .streaming import ONE_THREAD, PeerError, Streamed, stream
 from .tables import as_text, summarise
 
 NOISY = "noisy"
-#: Processes whose start is timed, for a median.
-START_UPS = 3
 _PROBE_SECONDS = 12.0
 
 
@@ -48,6 +46,7 @@ class Row:
     Attributes:
         scores: by recording, by measure.
         cost: see ``streaming.Streamed``; empty for the noisy input.
+        cpu_per_second: by recording.
         whole_file: it cannot stream.
         problems: what is missing and why, a line each.
     """
@@ -55,6 +54,7 @@ class Row:
     name: str
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     cost: dict[str, float | None] = field(default_factory=dict)
+    cpu_per_second: dict[str, float] = field(default_factory=dict)
     whole_file: bool = False
     problems: list[str] = field(default_factory=list)
 
@@ -74,16 +74,24 @@ def score(
     row.problems += [f"{what} of {n} of {len(pairs)} files: {why}" for (what, why), n in unmeasured.items()]
 
 
-def run_peer(row: Row, peer: Peer, pairs: list[Pair], pool: Executor, install: bool, keep: Path | None) -> None:
+def run_peer(
+    row: Row,
+    peer: Peer,
+    pairs: list[Pair],
+    pool: Executor,
+    *,
+    install: bool = True,
+    keep: Path | None = None,
+    start_ups: int = 3,
+) -> None:
     """Fill in one row, from streaming to scores; whatever fails is said in it."""
     try:
-        streamed = stream(
-            peer, {pair.name: pair.noisy for pair in pairs}, _probes(pairs), install=install, start_ups=START_UPS
-        )
+        inputs = {pair.name: pair.noisy for pair in pairs}
+        streamed = stream(peer, inputs, _probes(pairs), install=install, start_ups=start_ups)
     except (NotInstalledError, PeerError) as problem:
         row.problems.append(str(problem))
         return
-    row.cost = streamed.cost
+    row.cost, row.cpu_per_second = streamed.cost, streamed.cpu_per_second
     row.problems += _failures(streamed, len(pairs))
     score(row, pairs, streamed.outputs, pool)
     if keep:
@@ -97,6 +105,7 @@ def compare(
     install: bool = True,
     processes: int | None = None,
     keep: Path | None = None,
+    start_ups: int = 3,
 ) -> list[Row]:
     """A row for the noisy input and one for each contestant. Nothing else runs while one is timed."""
     os.environ.update(ONE_THREAD)
@@ -108,7 +117,7 @@ def compare(
         print(f"{row.name} ...", file=sys.stderr, flush=True)
         try:
             if contestant:
-                run_peer(row, contestant, pairs, pool, install, keep)
+                run_peer(row, contestant, pairs, pool, install=install, keep=keep, start_ups=start_ups)
             else:
                 score(row, pairs, {pair.name: pair.noisy for pair in pairs}, pool)
         except BrokenProcessPool:
@@ -148,16 +157,23 @@ def _keep(folder: Path, outputs: dict[str, Float32]) -> None:
 def find_contestants(models: list[str], wanted: str, folders: list[Path]) -> list[Peer]:
     """Our models, then the other denoisers by name.
 
+    Args:
+        models: names or files.
+        wanted: ``all``, ``none``, ``cached`` (those that are installed already), or beginnings of names.
+        folders: with adapters.
+
     Raises:
         DataError: an unknown name.
     """
     ours = [peers.peer(model, peers.OURS, {"model": _absolute(model)}) for model in models]
     others = [peer for folder in folders for peer in peers.find_peers(folder)]
-    if wanted not in ("all", "none"):
+    if wanted == "cached":
+        others = [other for other in others if is_installed(other.requirements)]
+    elif wanted not in ("all", "none"):
         names = [name.strip() for name in wanted.split(",")]
         if unknown := [name for name in names if not any(other.name.startswith(name) for other in others)]:
             known = "; ".join(other.name for other in others)
-            raise DataError(f"there is no peer {unknown[0]!r}; give all, none, or beginnings of: {known}")
+            raise DataError(f"there is no peer {unknown[0]!r}; give all, none, cached, or beginnings of: {known}")
         others = [other for other in others if other.name.startswith(tuple(names))]
     return ours + ([] if wanted == "none" else others)
 
@@ -167,17 +183,41 @@ def _absolute(model: str) -> str:
     return str(Path(model).resolve()) if Path(model).suffix else model
 
 
-def as_json(rows: list[Row], pairs: list[Pair], left_out: dict[str, str], data: str) -> dict[str, Any]:
+def as_json(
+    rows: list[Row], pairs: list[Pair], left_out: dict[str, str], data: str, not_installed: list[str] | None = None
+) -> dict[str, Any]:
     """All that is known, per file too."""
     seconds = sum(len(pair.clean) for pair in pairs) / RATE
+    about = {"name": data, "pairs": len(pairs), "seconds": seconds, "left_out": left_out}
     return {
-        "benchmark": "quality",
-        **provenance(),
-        "data": {"name": data, "pairs": len(pairs), "seconds": seconds, "left_out": left_out},
+        "data": about | {"not_installed": not_installed or []},
         "conditions": {pair.name: {"snr_db": pair.snr_db, "noise": pair.noise} for pair in pairs},
         "summary": summarise(rows, pairs),
-        "rows": [vars(row) for row in rows],
+        "rows": [_rounded(vars(row)) for row in rows],
     }
+
+
+def _rounded(found: Any) -> Any:
+    """Five digits of every number are more than any of them means."""
+    if isinstance(found, dict):
+        return {key: _rounded(value) for key, value in found.items()}
+    return float(f"{found:.5g}") if isinstance(found, float) else found
+
+
+def figures(found: dict[str, Any]) -> dict[str, Figure]:
+    """What `report --compare` holds against an older run."""
+    compared = {}
+    for row in found["rows"]:
+        for title, decimals in DECIMALS.items():
+            scores = {name: scores[title] for name, scores in row["scores"].items() if title in scores}
+            if scores:
+                compared[f"{title} {row['name']}"] = Figure([*scores.values()], [*scores], True, decimals)
+        if row["cpu_per_second"]:
+            compared[f"CPU {row['name']}, s per s"] = Figure([*row["cpu_per_second"].values()])
+        for key in ("latency_ms", "start_up_seconds", "peak_mb"):
+            if row["cost"].get(key):
+                compared[f"{key} {row['name']}"] = Figure([row["cost"][key]])
+    return compared
 
 
 def _count(text: str) -> int:
@@ -194,15 +234,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder with clean/ and noisy/ (a tiny set made on the spot)")
     parser.add_argument("--limit", type=_count, help="so many pairs, chosen by lot, the same in every run")
     parser.add_argument("--model", action="append", help="name or ONNX file, again for more; the first counts (stream)")
-    parser.add_argument("--peers", default="all", help="all, none, or beginnings of names with commas between (all)")
+    parser.add_argument(
+        "--peers",
+        default="all",
+        help="all, none, cached (installed before), or beginnings of names with commas between (all)",
+    )
     parser.add_argument("--adapters", type=Path, action="append", default=[], help="folder with more peers, see peers/")
     parser.add_argument("--no-install", action="store_true", help="only peers that were installed before")
     parser.add_argument("--processes", type=int, help="for the measures; denoisers are timed one by one")
+    parser.add_argument("--start-ups", type=int, default=3, help="processes whose start is timed, for a median (3)")
     parser.add_argument("--keep", type=Path, help="write all outputs, aligned, to this folder")
     parser.add_argument("--json", type=Path, help="write everything, per file too, to this file")
     given = parser.parse_args(arguments)
     try:
-        contestants = find_contestants(given.model or ["stream"], given.peers, [peers.FOLDER, *given.adapters])
+        folders = [peers.FOLDER, *given.adapters]
+        contestants = find_contestants(given.model or ["stream"], given.peers, folders)
         pairs, left_out = (
             load_pairs(given.data, given.limit) if given.data else (choose(default_pairs(), given.limit), {})
         )
@@ -211,11 +257,16 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    rows = compare(pairs, contestants, install=not given.no_install, processes=given.processes, keep=given.keep)
-    print(as_text(rows, pairs, left_out))
-    if given.json:
-        document = as_json(rows, pairs, left_out, str(given.data or "default"))
-        given.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    how = {"install": not given.no_install, "processes": given.processes, "keep": given.keep}
+    rows = compare(pairs, contestants, start_ups=given.start_ups, **how)
+    missing = set() if given.peers != "cached" else {p.name for f in folders for p in peers.find_peers(f)}
+    missing -= {contestant.name for contestant in contestants}
+    document = as_json(rows, pairs, left_out, given.data.name if given.data else "made on the spot", sorted(missing))
+    print(as_text(document))
+    write_document(given.json, "quality", document)
+    if given.keep:
+        _keep(given.keep / "noisy", {pair.name: pair.noisy for pair in pairs})
+        _keep(given.keep / "clean", {pair.name: pair.clean for pair in pairs})
     return int(bool(left_out) or any(row.problems for row in rows))
 
 

@@ -49,11 +49,13 @@ class Streamed:
         outputs: by name, (n,) float32 at ``RATE``, aligned with the input and as long.
         failures: by name, why there is none.
         cost: figures for the table, None where they cannot be had.
+        cpu_per_second: by name, CPU seconds for a second of audio.
     """
 
     outputs: dict[str, Float32] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     cost: dict[str, float | None] = field(default_factory=dict)
+    cpu_per_second: dict[str, float] = field(default_factory=dict)
 
 
 def stream(
@@ -99,6 +101,8 @@ def stream(
         elif len(done[key]) - delay < 0.9 * len(samples) * peer.sample_rate / RATE:
             result.failures[name] = f"gave {len(done[key])} samples for {len(recordings[key])}"
         else:
+            seconds = len(recordings[key]) / peer.sample_rate
+            result.cpu_per_second[name] = records[key]["cpu_seconds"] / seconds
             result.outputs[name] = _aligned(done[key], delay, peer.sample_rate, len(samples))
     heard = {key: (len(recordings[key]), records[key]) for key in done}
     result.cost = _streaming_cost(peer, delay, heard) | {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dataset import RATE, Pair
+from .dataset import Pair
 from .metrics import DECIMALS
 from .statistics import holm, mean_with_interval, paired_difference
 
@@ -86,12 +87,12 @@ def _groupings(pairs: list[Pair]) -> dict[str, dict[str, list[str]]]:
     return {title: groups for title, groups in (("SNR", by_snr), ("noise", by_noise)) if len(groups) > 1}
 
 
-def as_text(rows: list[Row], pairs: list[Pair], left_out: dict[str, str]) -> str:
-    """Everything that people read."""
-    summary = summarise(rows, pairs)
-    seconds = sum(len(pair.clean) for pair in pairs) / RATE
+def as_text(document: dict[str, Any]) -> str:
+    """Everything that people read, from what ``quality.as_json`` made."""
+    rows, summary, data = [SimpleNamespace(**row) for row in document["rows"]], document["summary"], document["data"]
     parts = [
-        f"{len(pairs)} pairs, {seconds:.0f} s. Means over files, ± half of the 95 % bootstrap interval.",
+        f"Data: {data['name']}, {data['pairs']} pairs, {data['seconds']:.0f} s. Means over files, ± half of the 95 % "
+        "bootstrap interval.",
         table(["", "files", *DECIMALS], [_quality_line(row, summary["means"][row.name]) for row in rows]),
     ]
     if costs := [_cost_line(row) for row in rows if row.cost]:
@@ -111,7 +112,9 @@ def as_text(rows: list[Row], pairs: list[Pair], left_out: dict[str, str]) -> str
         for measure in _SHORT:
             parts += [f"{measure} by {title}", _group_table(groups, measure)]
     problems = [f"- {row.name}: {problem}" for row in rows for problem in row.problems]
-    problems += [f"- pair left out: {name}: {reason}" for name, reason in left_out.items()]
+    if data.get("not_installed"):
+        parts.append(f"Not compared, for they are not installed here: {', '.join(data['not_installed'])}.")
+    problems += [f"- pair left out: {name}: {reason}" for name, reason in data["left_out"].items()]
     if problems:
         parts += ["**Missing**", "\n".join(problems)]
     return "\n\n".join(parts)

