@@ -38,15 +38,22 @@ class Server:
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self.folder = Path(tempfile.mkdtemp(prefix="rtd"))  # short: a socket's path has 108 bytes at most
-        done = subprocess.run(
-            [SCRIPT, "start", self.folder, str(rate)], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        self.start()
         self.environment = os.environ | {
             "XDG_RUNTIME_DIR": str(self.folder),
             "PULSE_SERVER": f"unix:{self.folder}/socket",
             "ALSA_CONFIG_PATH": f"{self.folder}/alsa.conf",
         }
+
+    def start(self) -> None:
+        """Start it, again if it runs."""
+        command = [SCRIPT, "start", self.folder, str(self.rate)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def send_signal(self, number: int) -> None:
+        """Stop, continue or kill the server's process."""
+        os.kill(int((self.folder / "pid").read_text()), number)
 
     def stop(self) -> None:
         """End the server and leave nothing behind."""
@@ -56,8 +63,8 @@ class Server:
     def start_playing(self, samples: np.ndarray, sink: str) -> None:
         """Begin to play (n,) float32 into a sink, from the server's own memory: no client can be late."""
         soundfile.write(self.folder / "sound.wav", samples, self.rate, subtype="FLOAT")
-        self._pactl("upload-sample", str(self.folder / "sound.wav"), "sound")
-        self._pactl("play-sample", "sound", sink)
+        self.pactl("upload-sample", str(self.folder / "sound.wav"), "sound")
+        self.pactl("play-sample", "sound", sink)
 
     def play(self, samples: np.ndarray, sink: str) -> None:
         """Play (n,) float32 into a sink, however long, and return when it is over."""
@@ -73,14 +80,15 @@ class Server:
     def wait_for_silence(self) -> None:
         """Return when all that `start_playing` began is over; nothing can end it before."""
         deadline = time.monotonic() + 60
-        while "play-memblockq" in self._pactl("list", "short", "sink-inputs") and time.monotonic() < deadline:
+        while "play-memblockq" in self.pactl("list", "short", "sink-inputs") and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def modules(self) -> str:
         """What is loaded, a line each."""
-        return self._pactl("list", "short", "modules")
+        return self.pactl("list", "short", "modules")
 
-    def _pactl(self, *arguments: str) -> str:
+    def pactl(self, *arguments: str) -> str:
+        """What `pactl` with these arguments prints."""
         return subprocess.run(
             ["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=30, check=True
         ).stdout
