@@ -275,7 +275,7 @@ def test_a_second_after_the_process_was_stopped_the_latency_is_what_it_was(serve
 def test_a_server_that_goes_away_ends_the_program_with_one_line_that_says_so():
     assert REASON is None, REASON
     server = pulse.Server(48000)
-    running = Process(server, "--input", "fake microphone", "--output", "fake speakers")
+    running = Process(server, "--input", "fake microphone", "--output", "fake speakers", "--on-device-loss", "exit")
     server.stop()
     _, err = running.process.communicate(timeout=10)
     assert running.process.returncode == 1

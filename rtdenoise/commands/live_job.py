@@ -8,6 +8,7 @@ import time
 from ..files.audio_file import FileReader, Limited, Reader, Writer
 from ..files.pipes import PipeReader
 from ..live.devices import find_device
+from ..live.feedback import WARNING
 from ..live.session import Live
 from ..live.streams import agree_on_rate
 from .endpoints import open_source, open_target
@@ -61,6 +62,8 @@ def run_live(job: Job, reporter: Reporter) -> None:
         try:
             with live:
                 reporter.say(f"rtdenoise: {live.start_line()}")
+                if live.may_howl:
+                    reporter.say(f"rtdenoise: {WARNING}")
                 reporter.detail(f"rtdenoise: {live.report()}")
                 live.wait(job.duration_seconds if opened is None else None)
         except KeyboardInterrupt as pressed:

@@ -8,11 +8,13 @@ import difflib
 import functools
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import DeviceError
+from .sound_server import server_devices
 
 Kind = Literal["input", "output"]
 
@@ -20,9 +22,21 @@ Kind = Literal["input", "output"]
 DEFAULT_NAMES: dict[str, Kind] = {"mic": "input", "speakers": "output"}
 
 #: Windows lists every device once per host API; the first of these that knows a name is meant.
-_HOST_API_ORDER = ("Windows WASAPI", "Core Audio", "ALSA", "JACK Audio Connection Kit", "Windows DirectSound", "MME")
+_HOST_API_ORDER = (
+    "PipeWire",
+    "PulseAudio",
+    "Windows WASAPI",
+    "Core Audio",
+    "ALSA",
+    "JACK Audio Connection Kit",
+    "Windows DirectSound",
+    "MME",
+)
 
 _LISTED_AT_MOST = 8
+
+#: What alsa-lib calls a whole sound server.
+_SERVER_DEFAULTS = ("pulse", "default", "pipewire", "sysdefault")
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,9 @@ class DeviceInfo:
         sample_rate: the device's default rate in Hz.
         is_default_input: whether ``mic`` means this one.
         is_default_output: whether ``speakers`` means this one.
+        server_name: what PulseAudio or PipeWire calls a device of theirs; such a device has the name that the desktop
+            shows, and is opened as PortAudio's `pulse`.
+        opened_as: PortAudio's number for it.
     """
 
     index: int
@@ -48,6 +65,18 @@ class DeviceInfo:
     sample_rate: int
     is_default_input: bool = False
     is_default_output: bool = False
+    server_name: str = ""
+    opened_as: int | None = None
+
+    @property
+    def portaudio_index(self) -> int:
+        """What PortAudio opens."""
+        return self.index if self.opened_as is None else self.opened_as
+
+    @property
+    def follows_default(self) -> bool:
+        """Whether it is whatever the sound server has as its default, and follows when that changes."""
+        return not self.server_name and self.name.lower() in _SERVER_DEFAULTS
 
     def channels(self, kind: Kind) -> int:
         """Channels for recording or playing."""
@@ -78,14 +107,21 @@ def portaudio() -> Any:
 
 @functools.cache
 def _silence_alsa() -> None:
-    """Keep alsa-lib from printing on standard error, from the middle of an audio thread, what PortAudio reports anyway.
+    """Keep alsa-lib and PortAudio from printing on standard error what is told anyway, from amid the audio threads.
 
-    Its error handler is called with some arguments and its result ignored: a C function that takes none and does
-    nothing will do, and needs no Python in that thread.
+    alsa-lib's error handler is called with some arguments and its result ignored: a C function that takes none and does
+    nothing will do, and needs no Python in that thread. Debian's PortAudio prints to C's `stderr` whatever fails when a
+    device goes; Python's own does not use that one.
     """
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, ValueError):
         asound, nothing = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None).getpid
         asound.snd_lib_error_set_handler(ctypes.cast(nothing, ctypes.c_void_p))
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        libc = ctypes.CDLL(None)
+        libc.fopen.restype = ctypes.c_void_p
+        nowhere = libc.fopen(b"/dev/null", b"w")
+        if nowhere:
+            ctypes.c_void_p.in_dll(libc, "stderr").value = nowhere
 
 
 def refresh_devices() -> None:
@@ -127,7 +163,38 @@ def closed(stream: object) -> None:
 
 
 def list_devices() -> list[DeviceInfo]:
-    """All devices, in PortAudio's order; an empty list where there is no sound server and no hardware.
+    """All devices: PortAudio's in its order, then those of the sound server, if PortAudio has a way to them.
+
+    An empty list where there is no sound server and no hardware.
+
+    Raises:
+        DeviceError: the PortAudio library is not installed or does not start.
+    """
+    found = list_portaudio_devices()
+    way = next((device for device in found if device.name == "pulse"), None)
+    if way is None:
+        return found
+    server, devices = server_devices()
+    twice = {name for name, count in Counter((d.kind, d.description) for d in devices).items() if count > 1}
+    for device in devices:
+        is_input, index = device.kind == "input", len(found)
+        found.append(
+            DeviceInfo(
+                index=index,
+                name=device.description + f" ({device.name})" * ((device.kind, device.description) in twice),
+                host_api=server,
+                input_channels=device.channels if is_input else 0,
+                output_channels=0 if is_input else device.channels,
+                sample_rate=device.sample_rate,
+                server_name=device.name,
+                opened_as=way.index,
+            )
+        )
+    return found
+
+
+def list_portaudio_devices() -> list[DeviceInfo]:
+    """All devices that PortAudio knows, in its order.
 
     Raises:
         DeviceError: the PortAudio library is not installed or does not start.
@@ -165,20 +232,22 @@ def find_device(name_or_index: str | int, kind: Kind, devices: list[DeviceInfo] 
         DeviceError: nothing or more than one thing is meant, or there is no device at all. The message lists what
             there is, closest first.
     """
-    usable = [device for device in (list_devices() if devices is None else devices) if device.channels(kind)]
+    wanted = str(name_or_index).strip().lower()
+    if devices is None:
+        devices = list_portaudio_devices() if DEFAULT_NAMES.get(wanted) == kind else list_devices()
+    usable = [device for device in devices if device.channels(kind)]
     if not usable:
         raise DeviceError(
             f"there is no sound device for {kind}: start the sound server (PipeWire, PulseAudio) or plug a device in; "
             "files, pipes and `rtdenoise demo` work without one"
         )
-    wanted = str(name_or_index).strip().lower()
     if DEFAULT_NAMES.get(wanted) == kind:
         chosen = next((device for device in usable if device.is_default(kind)), None)
         if chosen is None:
             raise DeviceError(f"the system has no default {kind} device; {_name_one_of(usable)}")
         return chosen
     by_index = [device for device in usable if str(device.index) == wanted]
-    exact = [device for device in usable if device.name.lower() == wanted]
+    exact = [device for device in usable if wanted in (device.name.lower(), device.server_name.lower())]
     part = [device for device in usable if wanted in device.name.lower()] if wanted and not wanted.isdigit() else []
     matches = _of_best_host_api(exact or by_index or part)
     if not matches:

@@ -16,6 +16,7 @@ from .playout import LivePlayout, QueuePlayout
 from .realtime import Alarm, Faults, promote_sound_client
 from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
+from .sound_server import ServerWatch, connect
 from .sources import DeviceSource, ReaderSource
 from .streams import DeviceStream
 from .stretch import Stretch
@@ -69,6 +70,9 @@ class Route:
         self._stats, self._faults = stats, faults
         self._looked, self._calls, self._silent_seconds = time.monotonic(), [-1, -1], [0.0, 0.0]
         self._streams: list[tuple[str, DeviceStream | SimulatedStream]] = []
+        self._watched: dict[Kind, str] = {}
+        self._watch: ServerWatch | None = None
+        self.natures: dict[str, str] = {}  # of devices, by kind, as far as the sound server knows
         self._alarm = Alarm()
         ends = (end for end in (source, sink) if isinstance(end, SimulatedDevice) and not end.paced)
         self._by_hand = next(ends, None)
@@ -101,8 +105,12 @@ class Route:
         else:
             self._by_hand.work = self._worker.step
         promote_sound_client()
+        connection = connect("watch") if self._watched else None
         for _, stream in self._streams:
             stream.start()
+        if connection is not None:
+            self._watch = ServerWatch(connection, self._watched)
+            self.natures = self._watch.natures
         give_up = time.monotonic() + 2.0
         while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
             self._faults.check()
@@ -122,13 +130,15 @@ class Route:
             self._calls[i] = stream.calls
             if self._silent_seconds[i] > _SILENT_SECONDS and self._by_hand is None:
                 return name
-        return None
+        return None if self._watch is None else self._watch.lost
 
     def stop(self, timeout_seconds: float | None = 0.3) -> None:
         """Stop and close the devices, then the worker, who brings a writer what was captured before."""
         for _, stream in self._streams:
             stream.stop()
         self._streams.clear()
+        if self._watch is not None:
+            self._watch.stop()
         if hasattr(self, "_worker"):
             self._worker.stop(timeout_seconds)
 
@@ -179,5 +189,7 @@ class Route:
             stream = (device.open_input if kind == "input" else device.open_output)(callback, block)
         else:
             stream = DeviceStream(device, kind, rate, block, plan.driver_latency, callback)
+            if device.host_api in ("ALSA", "PulseAudio", "PipeWire"):
+                self._watched[kind] = "" if device.follows_default else device.name
         self._streams.append((device.name, stream))
         self.device_seconds[kind] = stream.latency_seconds

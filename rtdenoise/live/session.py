@@ -17,6 +17,7 @@ from ..model import Model
 from ..stats import Stats
 from .clock import SimulatedDevice
 from .devices import DeviceInfo, Kind, find_device
+from .feedback import may_howl
 from .latency import plan_latency
 from .realtime import Faults, quiet_interpreter
 from .recovery import Recovery
@@ -154,6 +155,11 @@ class Live:
     def latency_seconds(self) -> float:
         """From the microphone to the loudspeakers: the sum of `latency_parts`."""
         return sum(self.latency_parts.values()) / 1e3
+
+    @property
+    def may_howl(self) -> bool:
+        """Whether a microphone and loudspeakers are at work, as far as can be told; after `start`."""
+        return self._route is not None and may_howl(self.source, self.sink, self._route.natures)
 
     @property
     def attenuation_limit_db(self) -> float | None:

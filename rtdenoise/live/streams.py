@@ -9,6 +9,7 @@ from ..config import NATIVE_RATES
 from ..errors import DeviceError
 from .devices import DeviceInfo, Kind, closed, opening, portaudio
 from .realtime import CALLBACK_PRIORITY, promote_thread
+from .sound_server import choosing
 
 Callback = Callable[[Any, int, Any, Any], None]
 
@@ -53,9 +54,9 @@ class DeviceStream:
         self._device, self._kind = device, kind
         self._callback, self.calls = callback, 0
         try:
-            with opening(self):
+            with opening(self), choosing(kind, device.server_name):
                 self._stream = stream_class(
-                    device=device.index,
+                    device=device.portaudio_index,
                     samplerate=sample_rate,
                     blocksize=block_length,
                     channels=_accepted_channels(device, kind, sample_rate),
@@ -135,7 +136,7 @@ def _accepted_channels(device: DeviceInfo, kind: Kind, sample_rate: int) -> int:
     most = device.channels(kind)
     for channels in dict.fromkeys([min(2, most), 1, most]):
         try:
-            check(device.index, channels, "float32", _extra_settings(device), sample_rate)
+            check(device.portaudio_index, channels, "float32", _extra_settings(device), sample_rate)
         except sounddevice.PortAudioError as error:
             if _code(error) not in (_WRONG_CHANNELS, _WRONG_RATE, _WRONG_FORMAT):
                 raise _explained(error, device, kind) from None

@@ -1,0 +1,204 @@
+"""PulseAudio, or PipeWire speaking its protocol, asked directly: devices as the desktop names them, and when they go.
+
+PortAudio knows neither: to it a whole server is one device called `pulse`. And when a device goes, the server moves our
+streams to another one: the voice of a headset that was unplugged would come out of the loudspeakers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["input", "output"]
+
+_LOOK_SECONDS = 1.0
+_SETTLE_SECONDS = 0.2  # a device that goes takes some events
+_HARDWARE = 0x0004  # PA_SINK_HARDWARE, PA_SOURCE_HARDWARE
+_HEADPHONES = ("headphone", "headset", "hands-free", "portable")
+
+_claimed: set[tuple[str, int]] = set()  # streams of this process that a watch has taken for its own
+
+
+@dataclass(frozen=True)
+class ServerDevice:
+    """A sink or source.
+
+    Attributes:
+        kind: ``"input"`` for a source, ``"output"`` for a sink.
+        name: what the server calls it, such as ``alsa_input.usb-Yeti-00.analog-stereo``.
+        description: what the desktop calls it.
+        channels: how many.
+        sample_rate: in Hz.
+        is_default: whether it is the one that programs get that do not ask.
+        nature: ``"headphones"`` or ``"virtual"`` where the server knows, else ``"unknown"``.
+    """
+
+    kind: Kind
+    name: str
+    description: str
+    channels: int
+    sample_rate: int
+    is_default: bool
+    nature: str
+
+
+def connect(purpose: str) -> Any:
+    """A connection (`pulsectl.Pulse`), or None where there is no server."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import pulsectl
+    except (ImportError, OSError):  # the package, or PulseAudio's library
+        return None
+    connection = None
+    try:
+        connection = pulsectl.Pulse(f"rtdenoise {purpose}", connect=False)
+        connection.connect(autospawn=False)  # with a timeout it always waits for as long (pulsectl 24.12)
+    except pulsectl.PulseError:
+        if connection is not None:
+            connection.close()
+        return None
+    return connection
+
+
+def server_devices() -> tuple[str, list[ServerDevice]]:
+    """The server's name, ``PulseAudio`` or ``PipeWire``, and its sinks and sources; nothing where there is none."""
+    connection = connect("devices")
+    if connection is None:
+        return "", []
+    with contextlib.closing(connection):
+        info = connection.server_info()
+        found = [_describe("input", source, info.default_source_name) for source in connection.source_list()]
+        found += [_describe("output", sink, info.default_sink_name) for sink in connection.sink_list()]
+    return "PipeWire" if "PipeWire" in info.server_name else "PulseAudio", found
+
+
+def _describe(kind: Kind, device: Any, default: str) -> ServerDevice:
+    return ServerDevice(
+        kind,
+        device.name,
+        device.description,
+        device.channel_count,
+        device.sample_spec.rate,
+        device.name == default,
+        _nature(device),
+    )
+
+
+def _nature(device: Any) -> str:
+    properties = device.proplist
+    words = f"{getattr(device.port_active, 'name', '')} {properties.get('device.form_factor', '')}"
+    if any(part in words for part in _HEADPHONES):
+        return "headphones"
+    return "unknown" if device.flags & _HARDWARE else "virtual"
+
+
+@contextlib.contextmanager
+def choosing(kind: Kind, name: str) -> Iterator[None]:
+    """Streams that PortAudio opens on `pulse` inside go to the device that the server calls ``name``, if it is one."""
+    if not name:
+        yield
+        return
+    variable = "PULSE_SOURCE" if kind == "input" else "PULSE_SINK"
+    before = os.environ.get(variable)
+    os.environ[variable] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
+
+
+class ServerWatch:
+    """Notices, in a thread that sleeps in the meantime, that a device under one of our streams has gone.
+
+    That the user moves a stream to another device while the first is there is their wish, and followed.
+
+    Args:
+        connection: see `connect`; closed in the end.
+        names: the devices to watch, by kind, as the user knows them; their streams run. With an empty name a stream may
+            go where the server sends it, as when the default device was asked for.
+
+    Attributes:
+        lost: the name of one that has gone.
+        natures: what the devices are, by kind; see `ServerDevice`.
+    """
+
+    def __init__(self, connection: Any, names: Mapping[Kind, str]) -> None:
+        self.lost: str | None = None
+        self.natures: dict[str, str] = {}
+        self._names = dict(names)
+        self._places: dict[Kind, tuple[int, int]] = {}  # by kind: our stream's number, and its device's
+        self._stopping = False
+        try:
+            self._find_streams(connection)
+        except Exception:  # the server has gone meanwhile: the streams will tell
+            connection.close()
+        else:
+            threading.Thread(target=self._run, args=(connection,), name="rtdenoise watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no longer."""
+        self._stopping = True
+        _claimed.difference_update((kind, stream) for kind, (stream, _) in self._places.items())
+
+    def _find_streams(self, connection: Any) -> None:
+        for kind in self._names:
+            for stream, device, process in _streams(connection, kind):
+                if process == str(os.getpid()) and (kind, stream) not in _claimed:
+                    self._places[kind] = stream, device
+            if kind in self._places:
+                stream, device = self._places[kind]
+                _claimed.add((kind, stream))
+                nature = [_nature(there) for there in _devices(connection, kind) if there.index == device]
+                self.natures[kind] = nature[0] if nature else "unknown"
+
+    def _run(self, connection: Any) -> None:
+        import pulsectl
+
+        seen = threading.Event()
+
+        def take(event: Any) -> None:
+            moved = event.facility in ("sink_input", "source_output") and event.t == "change"
+            if moved or event.t == "remove":
+                seen.set()
+                raise pulsectl.PulseLoopStop
+
+        gone = (pulsectl.PulseError, pulsectl.PulseDisconnected)
+        with contextlib.suppress(*gone), contextlib.closing(connection):
+            connection.event_mask_set("sink", "source", "sink_input", "source_output")
+            connection.event_callback_set(take)
+            while not self._stopping and self.lost is None:
+                connection.event_listen(timeout=_LOOK_SECONDS)
+                if seen.is_set():
+                    connection.event_listen(timeout=_SETTLE_SECONDS)
+                    seen.clear()
+                    self._look(connection)
+
+    def _look(self, connection: Any) -> None:
+        for kind, (stream, device) in list(self._places.items()):
+            if self._names[kind] and device not in [there.index for there in _devices(connection, kind)]:
+                self.lost = self._names[kind]
+                return
+            moved_to = [there for number, there, _ in _streams(connection, kind) if number == stream]
+            self._places[kind] = stream, (moved_to or [device])[0]
+
+
+def _devices(connection: Any, kind: Kind) -> list[Any]:
+    return list(connection.source_list() if kind == "input" else connection.sink_list())
+
+
+def _streams(connection: Any, kind: Kind) -> list[tuple[int, int, str]]:
+    """All streams of a kind: their numbers, their devices' numbers, their processes."""
+    if kind == "input":
+        found = [(stream, stream.source) for stream in connection.source_output_list()]
+    else:
+        found = [(stream, stream.sink) for stream in connection.sink_input_list()]
+    return [(stream.index, device, stream.proplist.get("application.process.id", "")) for stream, device in found]
