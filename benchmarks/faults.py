@@ -261,10 +261,8 @@ def run(count: int, seed: int, kinds: list[str]) -> int:
             good = not died and back <= BACK_SECONDS and abs(latency - before_ms) <= tolerance_ms
             failures += not good
             slowest = max(slowest, back)
-            print(
-                f"| {i + 1} | {kind} | {what} | {back:.2f} | {latency:.1f} | {stated:.1f} | {'yes' if good else died or 'NO'} |",
-                flush=True,
-            )
+            verdict = "yes" if good else died or "NO"
+            print(f"| {i + 1} | {kind} | {what} | {back:.2f} | {latency:.1f} | {stated:.1f} | {verdict} |", flush=True)
             if victim.process.poll() is not None:
                 break
         victim_alive = victim.process.poll() is None

@@ -247,7 +247,7 @@ def find_device(name_or_index: str | int, kind: Kind, devices: list[DeviceInfo] 
             raise DeviceError(f"the system has no default {kind} device; {_name_one_of(usable)}")
         return chosen
     by_index = [device for device in usable if str(device.index) == wanted]
-    exact = [device for device in usable if wanted in (device.name.lower(), device.server_name.lower())]
+    exact = [device for device in usable if wanted and wanted in (device.name.lower(), device.server_name.lower())]
     part = [device for device in usable if wanted in device.name.lower()] if wanted and not wanted.isdigit() else []
     matches = _of_best_host_api(exact or by_index or part)
     if not matches:

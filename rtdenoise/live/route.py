@@ -33,7 +33,7 @@ _RING_SECONDS = 2.0
 _WINDOW_SECONDS = 0.2  # over which the level of the rings is judged
 _FILE_PREFILL_SECONDS = 0.05  # nobody hears a file begin later
 #: A device that has not called back for so long has gone, whatever it says about itself.
-_SILENT_SECONDS = 1.2
+_SILENT_SECONDS = 1.8  # new streams on PulseAudio's null sinks stall for 1.6
 _LONGEST_LOOK_SECONDS = 0.2  # what counts of the time between two looks: this process may have been stopped too
 
 
@@ -114,10 +114,11 @@ class Route:
         give_up = time.monotonic() + 2.0
         while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
             self._faults.check()
-            lost = self.find_lost()
-            if lost is not None:
-                raise DeviceError(f"sound device {lost!r} has gone again at once; plug it in or choose another")
+            for name, stream in self._streams:
+                if not stream.active:
+                    raise DeviceError(f"sound device {name!r} has stopped at once; plug it in or choose another")
             time.sleep(0.01)
+        self._looked = time.monotonic()
 
     def find_lost(self) -> str | None:
         """The name of a device that has stopped or fallen silent, if there is one. To be asked now and then."""
