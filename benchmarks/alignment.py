@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtdenoise import Denoiser, Model, denoise
+from rtdenoise import Denoiser, Model, RtdenoiseError, denoise
 from rtdenoise.commands.demo import load_sample
 from rtdenoise.config import NATIVE_RATES
+
+from .figures import Figure
+from .provenance import write_document
+from .tables import table
+
+OTHER_RATES = (11025, 22050, 24000, 44100, 96000)
+BLOCKS = (1, 7, 127, 128, 129, 509, 8193)
 
 
 def stream(denoiser: Denoiser, samples: NDArray[np.float32], block: int) -> NDArray[np.float32]:
@@ -42,26 +52,59 @@ def correlation_latency(model: Model) -> int:
     return int(np.argmax(np.fft.irfft(np.fft.rfft(out, n) * np.conj(np.fft.rfft(noisy, n)), n)[: n // 2]))
 
 
-def main() -> None:
-    """Run from a command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.alignment", description=__doc__)
-    parser.add_argument("--model", default="stream")
-    model = Model.load(parser.parse_args().model)
-    print("| rate | reconstruction dB | stated latency | measured (impulse) |\n|---|---|---|---|")
-    for rate in (*NATIVE_RATES, 11025, 22050, 24000, 44100, 96000):
+def measure(model: Model) -> dict[str, Any]:
+    """All of it, at every native rate and some others."""
+    rows = []
+    for rate in (*NATIVE_RATES, *OTHER_RATES):
         denoiser = Denoiser(rate, model)
-        stated = f"{denoiser.latency} samples, {1000 * denoiser.latency_seconds:.2f} ms"
-        reconstruction = f"{reconstruction_db(rate, model):.1f}" if rate in NATIVE_RATES else "-"
-        print(f"| {rate} | {reconstruction} | {stated} | {impulse_latency(rate, model)} samples |")
-    print(f"\nspeech at 16 kHz, by cross-correlation: {correlation_latency(model)} samples")
+        row = {"rate": rate, "stated": denoiser.latency, "measured": impulse_latency(rate, model)}
+        rows.append(row | {"reconstruction_db": reconstruction_db(rate, model) if rate in NATIVE_RATES else None})
     noisy, rate = load_sample().noisy, 16000
-    whole = denoise(noisy, rate, model)
-    differing = 0
-    for block in (1, 7, 127, 128, 129, 509, 8193):
+    whole, differing = denoise(noisy, rate, model), 0
+    for block in BLOCKS:
         denoiser = Denoiser(rate, model)
         differing += int(np.sum(stream(denoiser, noisy, block)[denoiser.latency :] != whole))
-    print(f"streamed against one-shot, blocks of 1, 7, 127, 128, 129, 509, 8193: {differing} samples differ")
+    return {"model": model.name, "rows": rows, "speech": correlation_latency(model), "differing": differing}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """A table and two sentences in Markdown."""
+    lines = []
+    for row in found["rows"]:
+        decibels = "-" if row["reconstruction_db"] is None else f"{row['reconstruction_db']:.1f}"
+        milliseconds = f"{1000 * row['stated'] / row['rate']:.2f}"
+        lines.append([f"{row['rate']} Hz", decibels, f"{row['stated']}", milliseconds, f"{row['measured']}"])
+    return "\n\n".join(
+        [
+            f"Latency of the engine alone with `{found['model']}`, as stated and as an impulse shows it, in samples; "
+            "what noise loses that goes through transform and inverse transform.",
+            table(["", "reconstruction dB", "stated", "ms", "measured"], lines),
+            f"Denoised speech at 16 kHz lags by {found['speech']} samples, by cross-correlation. Streamed in blocks of "
+            f"{', '.join(map(str, BLOCKS))} samples against in one go: {found['differing']} samples differ.",
+        ]
+    )
+
+
+def figures(found: dict[str, Any]) -> dict[str, Figure]:
+    """What `report --compare` holds against an older run."""
+    return {f"latency of the engine at {row['rate']} Hz, samples": Figure([row["measured"]]) for row in found["rows"]}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from a command line; returns the exit code: 1 where something is not as it is stated."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.alignment", description=__doc__)
+    parser.add_argument("--model", default="stream", help="name or ONNX file (stream)")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    given = parser.parse_args(arguments)
+    try:
+        found = measure(Model.load(given.model))
+    except RtdenoiseError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    print(as_text(found))
+    write_document(given.json, "alignment", found)
+    return int(found["differing"] > 0 or any(row["stated"] != row["measured"] for row in found["rows"]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

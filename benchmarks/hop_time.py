@@ -32,7 +32,7 @@ ROUNDS = 5
 #: name: (paced, with priority).
 PACES = {"hot": (False, False), "paced": (True, False), "paced, priority": (True, True)}
 _PERCENTILES = (50, 99, 99.9, 100)
-_HISTOGRAM_US = np.geomspace(20, 200_000, 161)
+HISTOGRAM_US = np.geomspace(20, 200_000, 161)
 
 
 def measure(models: list[str], rates: list[int], seconds: float, runs: int) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def measure(models: list[str], rates: list[int], seconds: float, runs: int) -> d
             {"model": name, "rate": rate, "pace": pace} | _summary(rounds)
             for (name, rate, pace), (_, rounds) in rows.items()
         ],
-        "cold_start": {name: measure_cold_start(name, runs) for name in models},
+        "cold_start": {name: measure_cold_start(name, runs) for name in models if runs},
     }
 
 
@@ -71,32 +71,30 @@ def _summary(rounds: list[HopTimes]) -> dict[str, Any]:
         "promoted": rounds[0].promoted,
         "us": {f"p{p:g}": float(f) for p, f in zip(_PERCENTILES, 1e6 * np.percentile(seconds, _PERCENTILES))},  # noqa: B905
         "p50_of_rounds_us": [1e6 * times.percentile(50) for times in rounds],
-        "histogram": np.histogram(1e6 * seconds, _HISTOGRAM_US)[0].tolist(),
+        "histogram": np.histogram(1e6 * seconds, HISTOGRAM_US)[0].tolist(),
     }
 
 
 def _parts_of(model: Model, peak: float) -> dict[str, Any]:
     """What a hot hop at 16 kHz is made of, what it allocates, and what the processor could do at best."""
     denoiser = Denoiser(16000, model)
+    core = denoiser._stream.core
     macs = int(model.metadata["macs_per_hop"])
-    # Per hop of the stream: a model of another hop is called more or less often than once.
     found: dict[str, Any] = {"version": model.version, "macs_per_hop": macs, "least_us": 1e6 * macs / peak}
-    found["whole_us"] = 1e6 * time_hops(denoiser, 2000, paced=False).percentile(50)
-    core = getattr(denoiser._stream, "core", None)
-    if core is not None and hasattr(model, "advance") and hasattr(core, "_model"):
-        state = model.initial_state()
-        state.frame[:] = np.random.default_rng(0).standard_normal(len(state.frame))
-        found["model_us"] = _median_us(lambda: model.advance(state))
-        core._model = SimpleNamespace(advance=lambda state: None)
-        hop = np.random.default_rng(0).standard_normal(core.hop_length).astype(np.float32)
-        out = np.empty_like(hop)
-        found["transform_us"] = _median_us(lambda: core.run(hop, out, 0.0, 0.0))
-        found["rest_us"] = max(0.0, found["whole_us"] - found["model_us"] - found["transform_us"])
+    runs = 2000 if macs < 1e8 else 50
+    found["whole_us"] = 1e6 * time_hops(denoiser, runs, paced=False).percentile(50)
+    state: Any = getattr(core, "_state", None) or core._context
+    found["model_us"] = _median_us(lambda: model.advance(state), runs)
+    core._model = SimpleNamespace(advance=lambda state: None)
+    hop = np.random.default_rng(0).standard_normal(core.hop_length).astype(np.float32)
+    out = np.empty_like(hop)
+    found["transform_us"] = _median_us(lambda: core.run(hop, out, 0.0, 0.0), runs)
+    found["rest_us"] = max(0.0, found["whole_us"] - found["model_us"] - found["transform_us"])
     kept, largest = bytes_per_hop(Denoiser(16000, model))
     return found | {"bytes_kept_per_hop": kept, "bytes_taken_per_hop": largest}
 
 
-def _median_us(call: Callable[[], object], runs: int = 2000) -> float:
+def _median_us(call: Callable[[], object], runs: int) -> float:
     seconds = np.empty(runs)
     for i in range(runs):
         begun = time.perf_counter()
@@ -144,20 +142,22 @@ def as_text(found: dict[str, Any]) -> str:
             ["model", "transform", "model", "rest", "MMAC", "least", "ratio", "kept", "taken"],
             [_parts_line(name, model) for name, model in found["models"].items()],
         ),
+    ]
+    return "\n\n".join([*parts, *(_cold_text(found["cold_start"]) if found["cold_start"] else [])])
+
+
+def _cold_text(cold_start: dict[str, Any]) -> list[str]:
+    seconds = next(iter(cold_start.values()))["seconds"]
+    return [
         "Seconds from starting a process to its first hop, part by part, and memory (MB) after it; then until the "
         "first live sound over a simulated sound card, and memory three seconds later.",
         table(
             ["", "interpreter", "imports", "compile", "session", "first hop", "memory", "first live sound", "memory"],
-            [line for name, cold in found["cold_start"].items() for line in _cold_lines(name, cold)],
+            [line for name, cold in cold_start.items() for line in _cold_lines(name, cold)],
         ),
+        f"Beside the interpreter's own start, `import rtdenoise` takes {seconds['import rtdenoise']:.2f} s and "
+        f"`rtdenoise --help` {seconds['rtdenoise --help']:.2f} s.",
     ]
-    for cold in list(found["cold_start"].values())[:1]:
-        seconds = cold["seconds"]
-        parts.append(
-            f"Beside the interpreter's own start, `import rtdenoise` takes {seconds['import rtdenoise']:.2f} s and "
-            f"`rtdenoise --help` {seconds['rtdenoise --help']:.2f} s."
-        )
-    return "\n\n".join(parts)
 
 
 def _line(row: dict[str, Any]) -> list[str]:
@@ -173,13 +173,12 @@ def _line(row: dict[str, Any]) -> list[str]:
 
 
 def _parts_line(name: str, model: dict[str, Any]) -> list[str]:
-    alone = model.get("model_us")
     return [
         f"{name} {model['version']}",
-        *(f"{model[part]:.0f}" if part in model else "-" for part in ("transform_us", "model_us", "rest_us")),
+        *(f"{model[part]:.0f}" for part in ("transform_us", "model_us", "rest_us")),
         f"{model['macs_per_hop'] / 1e6:.1f}",
         f"{model['least_us']:.0f}",
-        f"{alone / model['least_us']:.1f}" if alone else "-",
+        f"{model['model_us'] / model['least_us']:.1f}" if model["macs_per_hop"] else "-",
         f"{model['bytes_kept_per_hop']:.1f}",
         f"{model['bytes_taken_per_hop']}",
     ]
@@ -219,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", action="append", help="name or ONNX file, again for more (all that are packaged)")
     parser.add_argument("--rate", action="append", type=int, help="in Hz, again for more (all native ones)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each paced row (20); 60 for those to be quoted")
-    parser.add_argument("--runs", type=int, default=5, help="processes for each figure of the cold start (5)")
+    parser.add_argument("--runs", type=int, default=5, help="processes for each figure of the cold start (5); 0: none")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     given = parser.parse_args(arguments)
     try:

@@ -136,8 +136,10 @@ def measure_row(server: pulse.Server, row: Row, seconds: float, model: str) -> N
             row.problem = f"{type(error).__name__}: {error}".split("\n")[0]
 
 
-def measure(rates: list[int], settings: list[str], programs: list[str], seconds: float, model: str) -> list[Row]:
-    """A row for each, one after the other, a server for each rate."""
+def measure(
+    rates: list[int], settings: list[str], programs: list[str], seconds: float, drift_seconds: float, model: str
+) -> list[Row]:
+    """A row for each, one after the other, a server for each rate; those of the first rate and setting last longer."""
     rows = [Row(rate, setting, program) for rate in rates for setting in settings for program in programs]
     missing = pulse.why_not()
     for rate in rates:
@@ -153,7 +155,8 @@ def measure(rates: list[int], settings: list[str], programs: list[str], seconds:
         try:
             for row in mine:
                 print(f"{row.rate} Hz, {row.setting}, {row.program} ...", file=sys.stderr, flush=True)
-                measure_row(server, row, seconds, model)
+                first = (row.rate, row.setting) == (rates[0], settings[0])
+                measure_row(server, row, max(seconds, drift_seconds) if first else seconds, model)
         finally:
             with suppress(subprocess.SubprocessError, OSError):
                 server.stop()
@@ -187,14 +190,15 @@ def as_text(found: dict[str, Any]) -> str:
                 f"{row.rate} Hz, {row.setting}, {row.program}",
                 *map(_ms, (row.block_ms, row.stated_ms, row.measured_ms)),
                 "-" if row.program == "pass-through" else _ms(added),
-                *map(_ms, (row.spread_ms, row.drift_ms_per_minute)),
+                _ms(row.spread_ms),
+                f"{row.drift_ms_per_minute:.2f}" if len(row.delays_ms) > 30 else "-",
                 f"{len(row.delays_ms)}",
                 f"{row.lost}",
             ]
         )
     parts = [
         "Milliseconds, median over chirps. Added: more than the pass-through program. Spread: 5th to 95th percentile. "
-        "Drift: per minute.",
+        "Drift: per minute, where a row lasts long enough.",
         table(["", "block", "stated", "measured", "added", "spread", "drift", "found", "lost"], lines),
     ]
     problems = [f"- {row.rate} Hz, {row.setting}, {row.program}: {row.problem}" for row in rows if row.problem]
@@ -232,7 +236,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rate", action="append", type=int, help=f"in Hz, again for more ({RATES})")
     parser.add_argument("--latency", action="append", help=f"low, high or ms, again for more ({', '.join(SETTINGS)})")
     parser.add_argument("--program", action="append", choices=PROGRAMS, help="again for more (all)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each row (20); 180 shows drift")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each row (20)")
+    parser.add_argument(
+        "--drift-seconds", type=float, default=0.0, help="for the first rate and latency; 180 shows drift"
+    )
     parser.add_argument("--model", default="stream", help="name or ONNX file (stream)")
     parser.add_argument("--input", help="a real input device, to which --output leads")
     parser.add_argument("--output", help="a real output device")
@@ -245,7 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
         rows = measure_devices(given.input, given.output, settings, given.seconds, given.model)
     else:
         programs = given.program or list(PROGRAMS)
-        rows = measure(given.rate or list(RATES), settings, programs, given.seconds, given.model)
+        rates = given.rate or list(RATES)
+        rows = measure(rates, settings, programs, given.seconds, given.drift_seconds, given.model)
     found = {"seconds": given.seconds, "rows": [asdict(row) for row in rows]}
     print(as_text(found))
     write_document(given.json, "latency", found)

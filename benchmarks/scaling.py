@@ -1,7 +1,8 @@
 """``python -m benchmarks.scaling``: how many live streams fit one core and the machine, how fast files go, what memory.
 
-- Live: one thread on one core serves N streams of one shared model, a hop of each every 8 ms, as a server would. A
-  tick is missed when its last hop is not done before the next tick is due.
+- Live: one thread on one core serves N streams of one shared model, a hop of each every 8 ms, as a server would, with
+  the priority of a live stream where the system grants it. A tick is missed when its last hop is not done before the
+  next tick is due.
 - Throughput: as fast as it goes, with 1, 2, ... threads that share one model, and with as many processes.
 - Files: seconds of audio that `denoise` does in a second, in one process and in one for each core.
 - Memory: what each further stream adds to a process (Linux).
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
 import os
 import sys
@@ -29,14 +29,18 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtdenoise import Denoiser, Model, ModelError, denoise
+from rtdenoise.live.realtime import WORKER_PRIORITY, promote_thread, quiet_interpreter
 
-from .provenance import provenance
+from .figures import Figure
+from .provenance import write_document
 from .tables import table
 
 RATE = 16000
 #: Streams that are tried live, until the median tick takes longer than there is time.
-LIVE_STEPS = (1, 5, 10, 25, 30, 35, 40, 50, 75, 100, 200)
+LIVE_STEPS = (1, 10, 25, 30, 35, 40, 50, 60, 75, 100, 150, 200)
 MEMORY_STEPS = (1, 10, 50, 100)
+#: Measurements of each throughput, one after the other.
+ROUNDS = 3
 
 
 def noisy_speech() -> NDArray[np.float32]:
@@ -67,26 +71,26 @@ def live(model: str, streams: int, seconds: float) -> dict[str, float]:
     places = range(0, len(speech) - hop, hop)
     for denoiser, samples in zip(denoisers, heard, strict=True):
         denoiser.process(samples[:hop])
-    gc.collect()
-    gc.freeze()
-    gc.disable()
     ticks, deadline = max(1, round(seconds * RATE / hop)), hop / RATE
     loads, missed = np.empty(ticks), 0
-    due = time.perf_counter()
-    for tick in range(ticks):
-        due += deadline
-        time.sleep(max(0.0, due - time.perf_counter()))
-        begin = time.perf_counter()
-        place = places[tick % len(places)]
-        for denoiser, samples in zip(denoisers, heard, strict=True):
-            denoiser.process(samples[place : place + hop])
-        end = time.perf_counter()
-        loads[tick] = (end - begin) / deadline
-        if end > due + deadline:
-            missed += 1
-            due = end  # a server drops what it cannot do, and goes on from now
+    promoted = promote_thread(WORKER_PRIORITY)
+    with quiet_interpreter():
+        due = time.perf_counter()
+        for tick in range(ticks):
+            due += deadline
+            time.sleep(max(0.0, due - time.perf_counter()))
+            begin = time.perf_counter()
+            place = places[tick % len(places)]
+            for denoiser, samples in zip(denoisers, heard, strict=True):
+                denoiser.process(samples[place : place + hop])
+            end = time.perf_counter()
+            loads[tick] = (end - begin) / deadline
+            if end > due + deadline:
+                missed += 1
+                due = end  # a server drops what it cannot do, and goes on from now
     p50, p99 = np.percentile(loads, (50, 99))
-    return {"streams": streams, "ticks": ticks, "missed": missed, "p50": p50, "p99": p99, "max": loads.max()}
+    found = {"streams": streams, "ticks": ticks, "missed": missed, "promoted": promoted}
+    return found | {"p50": float(p50), "p99": float(p99), "max": float(loads.max())}
 
 
 def run_hops(denoiser: Denoiser, speech: NDArray[np.float32], seconds: float) -> float:
@@ -101,20 +105,29 @@ def run_hops(denoiser: Denoiser, speech: NDArray[np.float32], seconds: float) ->
     return done * hop / denoiser.sample_rate
 
 
-def threads_throughput(model: str, threads: int, seconds: float) -> float:
-    """Streams that this process can keep up with: audio done by ``threads`` that share one model, over time."""
+def threads_throughput(model: str, threads: int, seconds: float) -> list[float]:
+    """Streams that this process can keep up with: audio done by ``threads`` that share one model, over time.
+
+    ``ROUNDS`` figures, which take ``seconds`` together.
+    """
     shared, speech = Model.load(model), noisy_speech()
     denoisers = [Denoiser(RATE, shared) for _ in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
-        return sum(pool.map(lambda denoiser: run_hops(denoiser, speech, seconds), denoisers)) / seconds
+        rounds = []
+        for _ in range(ROUNDS):
+            done = pool.map(lambda denoiser: run_hops(denoiser, speech, seconds / ROUNDS), denoisers)
+            rounds.append(sum(done) / (seconds / ROUNDS))
+    return rounds
 
 
-def one_file(model: str, seconds: float) -> float:
-    """Seconds that one recording of ``seconds`` takes."""
-    speech = np.resize(noisy_speech(), round(seconds * RATE))
-    begin = time.perf_counter()
-    denoise(speech, RATE, model)
-    return time.perf_counter() - begin
+def file_throughput(model: str, seconds: float) -> list[float]:
+    """Times real time for recordings of ``seconds``, one core; ``ROUNDS`` figures."""
+    speech, rounds = np.resize(noisy_speech(), round(seconds * RATE)), []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        denoise(speech, RATE, model)
+        rounds.append(seconds / (time.perf_counter() - begin))
+    return rounds
 
 
 def resident_bytes() -> int | None:
@@ -150,27 +163,29 @@ def _warm_up(model: str) -> None:
     time.sleep(0.5)  # so that each process of the pool gets one
 
 
-def measure(model: str, seconds: float) -> dict[str, Any]:
-    """All of it; ``seconds`` for each figure."""
+def measure(model: str, seconds: float, live_seconds: float, streams: list[int]) -> dict[str, Any]:
+    """All of it; ``seconds`` for each throughput, ``live_seconds`` for each number of live ``streams``."""
     cores = usable_cores()
     counts = sorted({1, *(2**i for i in range(1, 8) if 2**i < cores), cores, 2 * cores})
     steps: list[dict[str, float]] = []
-    for streams in LIVE_STEPS:
-        steps += in_processes(1, live, model, streams, seconds)
+    for number in streams:
+        steps += in_processes(1, live, model, number, live_seconds)
         if steps[-1]["p50"] > 1:
             break
     return {
         "cores": cores,
+        "live_seconds": live_seconds,
         "live": steps,
-        "threads": {n: in_processes(1, threads_throughput, model, n, seconds)[0] for n in counts},
-        "processes": {n: sum(in_processes(n, threads_throughput, model, 1, seconds)) for n in counts},
-        "files": {n: _file_throughput(n, model, 20 * seconds) for n in sorted({1, cores})},
+        "threads": {f"{n}": in_processes(1, threads_throughput, model, n, seconds)[0] for n in counts},
+        "processes": {f"{n}": _together(in_processes(n, threads_throughput, model, 1, seconds)) for n in counts},
+        "files": {f"{n}": _together(in_processes(n, file_throughput, model, 6 * seconds)) for n in sorted({1, cores})},
         "memory": in_processes(1, memory, model)[0],
     }
 
 
-def _file_throughput(processes: int, model: str, seconds: float) -> float:
-    return sum(seconds / taken for taken in in_processes(processes, one_file, model, seconds))
+def _together(processes: list[list[float]]) -> list[float]:
+    """The sum over processes, round by round."""
+    return [sum(rounds) for rounds in zip(*processes, strict=True)]
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -182,7 +197,7 @@ def as_text(found: dict[str, Any]) -> str:
     clean = [step["streams"] for step in found["live"] if not step["missed"]]
     most = f"{max(clean)} streams without a miss" if clean else "no number of streams without a miss"
     parts = [
-        f"Live on one core, one thread: {most}.",
+        f"Live on one core, one thread, {found['live_seconds']:.0f} s each: {most}.",
         table(["streams", "load p50", "p99", "max", "missed"], live_lines),
         f"Throughput on {found['cores']} cores, in streams that could be kept up with.",
         table(
@@ -192,14 +207,33 @@ def as_text(found: dict[str, Any]) -> str:
         table(["", *(f"{n}" for n in found["files"])], [_growth("processes", found["files"])]),
     ]
     if steps := found["memory"]:
-        each = (steps[-1]["mb"] - steps[0]["mb"]) / (steps[-1]["streams"] - steps[0]["streams"])
+        each = memory_per_stream(found)
         parts.append(f"Memory: {steps[0]['mb']:.0f} MB with one stream, {each:.2f} MB for each further one.")
     return "\n\n".join(parts)
 
 
-def _growth(kind: str, figures: dict[int, float]) -> list[str]:
-    one = figures[1]
-    return [kind, *(f"{figure:.0f} ({figure / one:.2f} x)" for figure in figures.values())]
+def _growth(kind: str, throughputs: dict[str, list[float]]) -> list[str]:
+    medians = [float(np.median(rounds)) for rounds in throughputs.values()]
+    return [kind, *(f"{median:.0f} ({median / medians[0]:.2f} x)" for median in medians)]
+
+
+def figures(found: dict[str, Any]) -> dict[str, Figure]:
+    """What `report --compare` holds against an older run."""
+    compared = {
+        f"throughput of {n} {kind}, streams": Figure(rounds, higher_is_better=True)
+        for kind in ("threads", "processes")
+        for n, rounds in found[kind].items()
+    }
+    compared |= {f"files, {n} processes": Figure(rounds, higher_is_better=True) for n, rounds in found["files"].items()}
+    if found["memory"]:
+        compared["memory of a further stream, MB"] = Figure([memory_per_stream(found)])
+    return compared
+
+
+def memory_per_stream(found: dict[str, Any]) -> float:
+    """MB that each further stream adds."""
+    first, *_, last = found["memory"]
+    return max(1e-3, (last["mb"] - first["mb"]) / (last["streams"] - first["streams"]))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -208,7 +242,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="stream", help="name or ONNX file (stream)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each figure (10); 60 for those to be quoted")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for each throughput (10)")
+    parser.add_argument("--live-seconds", type=float, default=10.0, help="for each number of live streams (10)")
+    parser.add_argument("--streams", action="append", type=int, help="live ones, again for more (until it is too many)")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     given = parser.parse_args(arguments)
     try:
@@ -216,11 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ModelError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    found = measure(given.model, given.seconds)
+    found = measure(given.model, given.seconds, given.live_seconds, given.streams or list(LIVE_STEPS))
     print(as_text(found))
-    if given.json:
-        document = {"benchmark": "scaling", **provenance(), "model": given.model, **found}
-        given.json.write_text(json.dumps(document, indent=1, default=float) + "\n", encoding="utf-8")
+    write_document(given.json, "scaling", {"model": given.model, **found})
     return 0
 
 

@@ -12,10 +12,10 @@ from rtdenoise import Denoiser
 
 
 def test_the_command_prints_and_writes_every_part(tmp_path, monkeypatch, capsys, identity):
-    monkeypatch.setattr(scaling, "LIVE_STEPS", (1, 2))
     monkeypatch.setattr(scaling, "usable_cores", lambda: 1)
     file = tmp_path / "scaling.json"
-    assert scaling.main(["--model", str(identity.path), "--seconds", "0.2", "--json", str(file)]) == 0
+    arguments = ["--model", str(identity.path), "--streams", "1", "--streams", "2", "--json", str(file)]
+    assert scaling.main([*arguments, "--seconds", "0.2", "--live-seconds", "0.2"]) == 0
     text = capsys.readouterr().out
     for part in (
         "Live on one core",
@@ -31,7 +31,13 @@ def test_the_command_prints_and_writes_every_part(tmp_path, monkeypatch, capsys,
     assert (first["streams"], first["ticks"]) == (1, 25)
     assert 0 < first["p50"] <= first["p99"] <= first["max"]
     assert found["threads"].keys() == found["processes"].keys()
-    assert all(figure > 0 for figure in [*found["threads"].values(), *found["files"].values()])
+    for rounds in [*found["threads"].values(), *found["files"].values()]:
+        assert len(rounds) == scaling.ROUNDS
+        assert min(rounds) > 0
+    assert scaling.as_text(found) in text  # what is written later is made of the file
+    compared = scaling.figures(found)
+    assert compared["files, 1 processes"].values == found["files"]["1"]
+    assert compared["files, 1 processes"].higher_is_better
 
 
 def test_throughput_counts_each_hop_once(identity):
@@ -50,8 +56,7 @@ def test_throughput_counts_each_hop_once(identity):
 @pytest.mark.parametrize("seconds", [0.1])
 def test_a_machine_that_is_too_slow_misses_ticks(identity, seconds, monkeypatch):
     monkeypatch.setattr(scaling, "use_one_core", lambda: None)  # this is the test's own process
-    monkeypatch.setattr(scaling.gc, "disable", lambda: None)
-    monkeypatch.setattr(scaling.gc, "freeze", lambda: None)
+    monkeypatch.setattr(scaling, "promote_thread", lambda priority: False)
     busy = Denoiser.process
 
     def slow(self, samples):
