@@ -197,7 +197,8 @@ def ten_minutes(model: Model, pairs: list[Pair], minutes: int = 10) -> list[Figu
 
 
 def change_of_noise(model: Model, pairs: list[Pair]) -> list[Figure]:
-    """How long after one noise became another there is more left of it than where it was there all along."""
+    """How long after one noise became another there is more left of it than where it was there all along: 3 dB more, in
+    the mean over some changes."""
     n, window = 3 * RATE, RATE // 10
     some = [from_db(NOISE_DBFS) * np.resize(noise, n) for _, noise in scenes.noises(choose(pairs, 8))]
     excess = []
@@ -206,8 +207,9 @@ def change_of_noise(model: Model, pairs: list[Pair]) -> list[Figure]:
             denoise(np.concatenate([earlier, after]).astype(np.float32), RATE, model)[n:] for earlier in (before, after)
         )
         excess.append(_levels_db(changed, window) - _levels_db(constant, window))
-    late = np.flatnonzero(np.mean(excess, axis=0) > 3)
-    seconds = (late[-1] + 1) * window / RATE if len(late) else 0.0
+    # What less is left after one change does not make up for what more is left after another.
+    late = np.flatnonzero(np.maximum(excess, 0).mean(axis=0) > 3)
+    seconds = float(late[-1] + 1) * window / RATE if len(late) else 0.0
     return [Figure("another noise: followed, to 3 dB, within", seconds, "s", at_most=2)]
 
 
@@ -234,7 +236,7 @@ def sudden_sounds(model: Model, pairs: list[Pair]) -> list[Figure]:
         figures += [
             Figure(
                 f"after a {kind}: speech is back, to 1 dB, within",
-                (late[-1] + 1) * 50.0 if len(late) else 0.0,
+                float(late[-1] + 1) * 50 if len(late) else 0.0,
                 "ms",
                 at_most=200,
             ),
