@@ -16,8 +16,8 @@ _LEARNING_SECONDS = 2  # of undisturbed level, for a reference
 _FASTEST_CREEP = 2e-3
 #: Share of a block by which the level has crept when it counts as drift.
 _NOTICED = 0.25
-#: Of the loop: 0.1 radians a second, damped well; it settles in half a minute and follows no jitter.
-_PROPORTIONAL, _INTEGRAL = 0.16, 0.01
+#: Of the loop: 0.06 radians a second, damped well; it settles in a minute and hardly follows the jitter.
+_PROPORTIONAL, _INTEGRAL = 0.1, 0.0036
 
 
 class DriftController:
@@ -44,11 +44,12 @@ class DriftController:
         self._learnt: list[float] = []
         self._reference = self._earlier = 0.0
         self._last: float | None = None
+        self._listened = 0.0  # seconds since then
 
     def restart(self) -> None:
         """Learn anew what the level is meant to be: it was set from outside."""
         self._learnt.clear()
-        self._last = None
+        self._last, self._listened = None, 0.0
         self._sum = self._seconds = 0.0
 
     def observe(self, level: float, seconds: float) -> None:
@@ -76,11 +77,13 @@ class DriftController:
             self._last = None
             return
         self._earlier, self._last = self._last, level  # a jump may have begun a second before it was seen
-        away = abs(level - self._reference) > _NOTICED * self._block_length
-        self._creeping = self._creeping + 1 if away else 0
+        self._listened += passed
+        crept = level - self._reference
+        self._creeping = self._creeping + 1 if abs(crept) > _NOTICED * self._block_length else 0
         if self._creeping >= 2:
             self.noticed = True
-            self._follow(level - self._reference, passed)
+            self._drift = _limited(crept / (self._listened * self._sample_rate))  # a first guess
+            self._follow(crept, passed)
 
     def _follow(self, error: float, passed: float) -> None:
         seconds = error / self._sample_rate
