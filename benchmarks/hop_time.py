@@ -48,7 +48,7 @@ def measure(models: list[str], rates: list[int], seconds: float, runs: int) -> d
     for _ in range(ROUNDS):
         for (_, rate, pace), (denoiser, rounds) in rows.items():
             paced, priority = PACES[pace]
-            hops = max(2, round((1 if paced else 10) * seconds / ROUNDS * rate / denoiser.hop_length))
+            hops = max(2, round((1 if paced else 3) * seconds / ROUNDS * rate / denoiser.hop_length))
             rounds.append(time_hops(denoiser, hops, paced=paced, priority=priority))
     return {
         "peak_macs_per_second": peak,

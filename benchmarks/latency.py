@@ -180,7 +180,7 @@ def measure_devices(source: str, sink: str, settings: list[str], seconds: float,
 
 def as_text(found: dict[str, Any]) -> str:
     """Tables in Markdown."""
-    rows = [Row(**row) for row in found["rows"]]
+    rows = [Row(**{key: math.nan if value is None else value for key, value in row.items()}) for row in found["rows"]]
     reference = {(row.rate, row.setting): row.measured_ms for row in rows if row.program == "pass-through"}
     lines = []
     for row in rows:
@@ -213,6 +213,11 @@ def as_text(found: dict[str, Any]) -> str:
     if losses:
         parts += [f"Lost on the way, in the last of {ATTEMPTS} attempts (a busy machine):", "\n".join(losses)]
     return "\n\n".join(parts)
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN."""
+    return {key: None if value != value else value for key, value in row.items()}
 
 
 def _ms(figure: float) -> str:
@@ -254,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
         programs = given.program or list(PROGRAMS)
         rates = given.rate or list(RATES)
         rows = measure(rates, settings, programs, given.seconds, given.drift_seconds, given.model)
-    found = {"seconds": given.seconds, "rows": [asdict(row) for row in rows]}
+    found = {"seconds": given.seconds, "rows": [_without_nan(asdict(row)) for row in rows]}
     print(as_text(found))
     write_document(given.json, "latency", found)
     return int(any(row.problem for row in rows))

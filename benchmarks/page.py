@@ -36,9 +36,16 @@ how to measure it yourself: [benchmarks/README.md](benchmarks/README.md). What w
 
 
 def load_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """The JSON files of a run by name, ``report`` among them; those that are not there are left out."""
+    """The JSON files of a run by name, ``report`` among them; those that are not there, or empty, are left out."""
     files = {name: folder / f"{name}.json" for name in ("report", *SECTIONS)}
-    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
+    return {
+        name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if _holds_something(file)
+    }
+
+
+def _holds_something(file: Path) -> bool:
+    """Not so where a run was ended from outside: files are made first and filled last."""
+    return file.exists() and file.stat().st_size > 0
 
 
 def page(results: Path) -> str:

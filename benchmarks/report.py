@@ -1,6 +1,6 @@
 """``python -m benchmarks.report``: all benchmarks, one after the other, into BENCHMARKS.md and benchmarks/results/.
 
-Some forty minutes on a machine that does nothing else; ``--quick`` under three, with little data and the denoisers that
+About an hour on a machine that does nothing else; ``--quick`` under three, with little data and the denoisers that
 are installed already. A part that fails is a line that says so, the others go on.
 
 Exit code 0: everything is there and as it should be. 1: something is not, and the page says what. 2: wrong usage.

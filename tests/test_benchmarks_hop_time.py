@@ -20,7 +20,7 @@ def test_the_command_prints_and_writes_every_part(tmp_path, capsys, identity):
     assert found["peak_macs_per_second"] > 1e8
     hot, paced, first = found["rows"]
     assert [row["pace"] for row in found["rows"]] == ["hot", "paced", "paced, priority"]
-    assert (hot["hops"], paced["hops"], first["hops"]) == (250, 25, 25)
+    assert (hot["hops"], paced["hops"], first["hops"]) == (75, 25, 25)
     for row in found["rows"]:
         assert row["deadline_us"] == 8000
         us = row["us"]
