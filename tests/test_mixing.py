@@ -11,7 +11,8 @@ from training_data import make_data
 
 from train.config import MixConfig, TrainConfig
 from train.data import DataError, load_corpus
-from train.mixing import BatchStream, active_power, load_mixer, power
+from train.material import load_rooms
+from train.mixing import BatchStream, Mixer, active_power, power
 
 PLAIN = MixConfig(
     crop_seconds=0.512, second_noise=0, noise_change=0, room=0, colour=0, band_limited=0, clean_only=0, noise_only=0,
@@ -21,7 +22,7 @@ PLAIN = MixConfig(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return make_data(tmp_path_factory.mktemp("data"))
+    return make_data(tmp_path_factory.mktemp("data"), with_valid=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,12 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+def make_mixer(config, data, cache):
+    return Mixer(config, *(load_corpus(data / kind, cache) for kind in ("clean", "noise")), load_rooms(data / "rir"))
+
+
 def example(data, cache, seed=0, **changes):
-    mixer = load_mixer(dataclasses.replace(PLAIN, **changes), data, cache)
+    mixer = make_mixer(dataclasses.replace(PLAIN, **changes), data, cache)
     return mixer.example(np.random.default_rng(seed))
 
 
@@ -67,7 +72,7 @@ def test_every_option_on_stays_finite_and_within_full_scale(data, cache):
     everything = dict.fromkeys(
         ("second_noise", "noise_change", "room", "colour", "level_jump", "clipped", "speed_changed"), 1.0
     )
-    mixer = load_mixer(dataclasses.replace(PLAIN, synthetic_noise=0.5, **everything), data, cache)
+    mixer = make_mixer(dataclasses.replace(PLAIN, synthetic_noise=0.5, **everything), data, cache)
     noisy, clean = mixer.batch(seed=3, number=1, size=24)
     assert noisy.dtype == clean.dtype == np.float32
     assert np.isfinite(noisy).all()
@@ -76,7 +81,7 @@ def test_every_option_on_stays_finite_and_within_full_scale(data, cache):
 
 
 def test_batches_depend_on_seed_and_number_only(data, cache):
-    mixer = load_mixer(PLAIN, data, cache)
+    mixer = make_mixer(PLAIN, data, cache)
     stream = BatchStream(PLAIN, data, cache, seed=5, size=2, first=3, workers=1, lead=2)
     try:
         batches = iter(stream)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from train.config import MixConfig, NetConfig, TrainConfig
+from train.config import AdversarialConfig, MixConfig, NetConfig, TrainConfig
 
 TINY = TrainConfig(
     net=NetConfig(channels=(8, 16), core_blocks=1, mixer_hidden=8),
@@ -16,6 +16,10 @@ TINY = TrainConfig(
     warm_up_steps=2,
     ema_steps=5.0,
     lead=2,
+    mixing="host",
+    device_rooms=8,
+    device_noises=8,
+    adversarial=AdversarialConfig(windows=(256, 512), channels=4, head_start_steps=2),
 )
 
 

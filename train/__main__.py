@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 from pathlib import Path
+
+from .compiled import check_backend
+from .config import TrainConfig
+from .errors import DataError, TrainingError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
         return train_unet8k(arguments)
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[chooser])
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/ and valid/"
+        "--data",
+        type=Path,
+        required=True,
+        help="folder with clean/, noise/ and, if you have them, rir/ and valid/; or an .npz of train.pack",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
     length = parser.add_mutually_exclusive_group(required=True)
@@ -32,26 +38,41 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="folder for decoded audio (default: OUT/audio)")
     parser.add_argument("--batch", type=int, help="examples a step")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--mixing", choices=["auto", "host", "device"], help="where speech meets noise (default: auto)")
+    parser.add_argument("--adversarial", action="store_true", help="fine-tune against a discriminator")
     given = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from .config import TrainConfig
-    from .data import DataError
-    from .trainer import TrainingError, load_weights, train
-
     try:
-        if given.config:
-            config = TrainConfig.from_json(given.config.read_text())
-        else:
-            config = load_weights(given.resume)[0] if given.resume else TrainConfig()
-        changes = {k: v for k in ("batch", "seed") if (v := getattr(given, k)) is not None}
-        config = dataclasses.replace(config, **changes)
+        check_backend()
+        from .trainer import train
+
+        config = _configuration(given)
         length = {"minutes": given.minutes, "steps": given.steps}
         train(config, given.data, given.out, **length, resume=given.resume, new_cycle=given.new_cycle,
-              cache=given.cache)
+              cache=given.cache)  # fmt: skip
     except (DataError, TrainingError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     return 0
+
+
+def _configuration(given: argparse.Namespace) -> TrainConfig:
+    """The file that was given, else the checkpoint's, else the default; with what the command line changes."""
+    from .checkpoint import load_weights
+
+    if given.new_cycle and not given.resume:
+        raise TrainingError("--new-cycle begins a cycle from earlier weights; name them with --resume")
+    if given.config:
+        try:
+            text = given.config.read_text(encoding="utf-8")
+        except (OSError, ValueError) as problem:
+            raise TrainingError(f"{given.config} cannot be read: {problem}") from problem
+        config = TrainConfig.from_json(text)
+    else:
+        config = load_weights(given.resume)[0] if given.resume else TrainConfig()
+    changes = {name: value for name in ("batch", "seed", "mixing") if (value := getattr(given, name)) is not None}
+    if given.adversarial:
+        changes["adversarial"] = dataclasses.replace(config.adversarial, enabled=True)
+    return dataclasses.replace(config, **changes)
 
 
 if __name__ == "__main__":

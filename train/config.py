@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,26 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class AdversarialConfig:
+    """Fine-tuning against a discriminator (adversarial.py)."""
+
+    enabled: bool = False
+    weight: float = 0.1  #: of what the discriminator says, beside the other terms of the loss
+    feature_matching: float = 2.0  #: of its features, against its judgement
+    head_start_steps: int = 300  #: steps in which only the discriminator learns from being there
+    learning_rate: float = 2e-4  #: of the discriminator; follows the same schedule
+    windows: tuple[int, ...] = (256, 512, 1024)  #: samples; one discriminator each, hops of a quarter
+    channels: int = 24
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One run."""
 
     net: NetConfig = NetConfig()
     mix: MixConfig = field(default_factory=MixConfig)
     loss: LossConfig = LossConfig()
+    adversarial: AdversarialConfig = AdversarialConfig()
     batch: int = 8
     learning_rate: float = 1e-3
     warm_up_steps: int = 200
@@ -76,8 +94,17 @@ class TrainConfig:
     clip_norm: float = 5.0
     ema_steps: float = 300.0  #: horizon of the exponential mean of the weights that is exported
     seed: int = 1
+    mixing: str = "auto"  #: "host": processes beside the training; "device": where the net is; "auto": device if a GPU
     mixers: int = 1  #: processes that mix
     lead: int = 12  #: batches they may be ahead
+    device_rooms: int = 512  #: rooms drawn once for mixing on the device
+    device_noises: int = 256  #: synthetic noises of 4 s drawn once for mixing on the device
+
+    def __post_init__(self) -> None:
+        _check(self.mixing in ("auto", "host", "device"), "mixing", self.mixing, "auto, host or device")
+        _check(self.batch >= 1, "batch", self.batch, "1 or more")
+        _check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        _check(self.mix.crop_seconds >= 0.25, "mix.crop_seconds", self.mix.crop_seconds, "0.25 or more")
 
     def to_json(self) -> str:
         """Text that ``from_json`` reads back to an equal configuration."""
@@ -85,8 +112,42 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, text: str) -> TrainConfig:
-        """Read what ``to_json`` wrote."""
-        parts = json.loads(text)
-        tuples = {name: {k: tuple(v) if isinstance(v, list) else v for k, v in parts.pop(name).items()}
-                  for name in ("net", "mix", "loss")}  # fmt: skip
-        return cls(NetConfig(**tuples["net"]), MixConfig(**tuples["mix"]), LossConfig(**tuples["loss"]), **parts)
+        """Read what ``to_json`` wrote; what is not there keeps its default.
+
+        Raises:
+            TrainingError: text that is no such configuration; an unknown key is named with the nearest known one.
+        """
+        try:
+            parts = json.loads(text)
+        except ValueError as problem:
+            raise TrainingError(f"the configuration is no JSON: {problem}; start from a run's config.json") from problem
+        return _read(cls, parts, "")
+
+
+def _check(legal: bool, name: str, value: object, wanted: str) -> None:
+    if not legal:
+        raise TrainingError(f"the configuration's {name} is {value!r}; it must be {wanted}")
+
+
+def _read(kind: Any, parts: object, where: str) -> Any:
+    """A dataclass from what JSON made of it; lists become tuples."""
+    if not isinstance(parts, dict):
+        raise TrainingError(f"the configuration's {where.rstrip('.') or 'text'} must be a table of names and values")
+    default, values = kind(), {}
+    known = {f.name for f in dataclasses.fields(kind)}
+    for name, value in parts.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.4)
+            raise TrainingError(
+                f"the configuration has no {where}{name}; "
+                + (f"did you mean {where}{near[0]}?" if near else f"it has {', '.join(sorted(known))}")
+            )
+        old = getattr(default, name)
+        if dataclasses.is_dataclass(old):
+            values[name] = _read(type(old), value, f"{where}{name}.")
+            continue
+        value = tuple(value) if isinstance(value, list) else value
+        value = float(value) if type(old) is float and type(value) is int else value
+        _check(type(value) is type(old), where + name, value, f"of one kind with {old!r}")
+        values[name] = value
+    return kind(**values)

@@ -18,13 +18,13 @@ class Transform:
         window, hop = transform.window_length, transform.hop_length
         analysis, synthesis = design_windows(transform)
         self.window, self.hop, self.n_bins = window, hop, transform.n_bins
-        self.forward = _real_dft(window, analysis)
-        self.loss_forward = _real_dft(window, np.hanning(window + 1)[:-1])
+        self.forward = real_dft(window, analysis)
+        self.loss_forward = real_dft(window, np.hanning(window + 1)[:-1])
         # Inverse of the real DFT: bins between the edges stand for two.
         weights = np.full(self.n_bins, 2.0)
         weights[[0, -1]] = 1.0
         inverse = (
-            _real_dft(window, np.ones(window)).T.reshape(self.n_bins, 2, window) * weights[:, None, None]
+            real_dft(window, np.ones(window)).T.reshape(self.n_bins, 2, window) * weights[:, None, None]
         ) / window
         self.inverse = (inverse[:, :, -2 * hop :] * synthesis).reshape(2 * self.n_bins, 2 * hop).astype(np.float32)
         self.forward, self.loss_forward = self.forward.astype(np.float32), self.loss_forward.astype(np.float32)
@@ -54,7 +54,7 @@ class Transform:
         return ops.reshape(pieces[:, 1:, : self.hop] + pieces[:, :-1, self.hop :], (-1, (count - 1) * self.hop))
 
 
-def _real_dft(length: int, window: np.ndarray) -> np.ndarray:
+def real_dft(length: int, window: np.ndarray) -> np.ndarray:
     """``(length, 2 * n_bins)``: real and imaginary part of each bin side by side."""
     spectrum = np.fft.rfft(np.eye(length) * window, axis=1)
     return np.stack([spectrum.real, spectrum.imag], axis=-1).reshape(length, -1)
@@ -93,12 +93,17 @@ def waveform_loss(estimate, target, noisy):
     return ops.mean(ops.log(share)) / float(np.log(10))
 
 
+def scale_to_mixture(noisy):
+    """``(batch, 1)``: what brings every mixture to the same level."""
+    return 0.06 / ops.sqrt(ops.mean(ops.square(noisy), axis=1, keepdims=True) + 1e-8)
+
+
 def denoising_loss(config: LossConfig, transform: Transform, masked, noisy, clean):
     """Loss of masked frames ``(batch, hops, n_bins, 2)`` for ``noisy`` and ``clean`` ``(batch, samples)``.
 
     Every example is scaled to the same level of its mixture first, so that quiet ones count as much as loud ones.
     """
-    scale = 0.06 / ops.sqrt(ops.mean(ops.square(noisy), axis=1, keepdims=True) + 1e-8)
+    scale = scale_to_mixture(noisy)
     noisy, clean, masked = noisy * scale, clean * scale, masked * scale[:, :, None, None]
     estimate = transform.samples(masked)
     clean_part, noisy_part = clean[:, : estimate.shape[1]], noisy[:, : estimate.shape[1]]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
 from .config import MixConfig
-from .data import Corpus, find_audio, load_corpus
+from .data import RATE, Corpus
+from .errors import TrainingError
+from .material import Material, load_material
+from .material import load_rooms as load_rooms
 
 Float32 = NDArray[np.float32]
-RATE = 16000
 
 
 def power(samples: Float32) -> float:
@@ -114,6 +116,8 @@ class Mixer:
     def _changed_speed(self, rng: np.random.Generator, source: Recordings, n: int, floor: float) -> Float32:
         if rng.random() >= self.config.speed_changed:
             return source.crop(rng, n, floor)
+        import soxr
+
         ratio = rng.uniform(*self.config.speed)
         longer = source.crop(rng, int(n * ratio) + 64, floor)
         return np.asarray(soxr.resample(longer, ratio, 1.0, quality="LQ")[:n], np.float32)
@@ -192,30 +196,19 @@ def _low_passed(rng: np.random.Generator, samples: Float32, cutoff: float = 4000
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
-def load_rooms(folder: Path) -> list[Float32]:
-    """Measured rooms, cut to one second from their direct sound and scaled to it; none if there is no such folder."""
-    rooms = []
-    for file in find_audio(folder) if folder.is_dir() else []:
-        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-        response = np.asarray(soxr.resample(samples[:, 0], rate, RATE), np.float32)
-        peak = int(np.abs(response).argmax())
-        rooms.append(response[peak : peak + RATE] / response[peak])
-    return rooms
-
-
-def load_mixer(config: MixConfig, data: Path, cache: Path) -> Mixer:
-    """A mixer of the folders ``clean``, ``noise`` and, if there, ``rir`` below ``data``."""
-    return Mixer(
-        config, load_corpus(data / "clean", cache), load_corpus(data / "noise", cache), load_rooms(data / "rir")
-    )
+def mixer_of(config: MixConfig, material: Material) -> Mixer:
+    """A mixer of what a run hears."""
+    return Mixer(config, material.speech, material.noise, material.rooms)
 
 
 _mixer: Mixer
 
 
 def _start_worker(config: MixConfig, data: Path, cache: Path) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl+C reaches every process; the training ends its mixers itself
+        signal.signal(number, signal.SIG_IGN)
     global _mixer
-    _mixer = load_mixer(config, data, cache)
+    _mixer = mixer_of(config, load_material(data, cache))
 
 
 def _make_batch(seed: int, number: int, size: int) -> tuple[Float32, Float32]:
@@ -246,13 +239,16 @@ class BatchStream:
 
     @property
     def lead(self) -> int:
-        """Batches that are ready."""
+        """Batches that are ready, at most ``lead``."""
         return sum(job.done() for job in self._waiting)
 
     def __iter__(self) -> Iterator[tuple[Float32, Float32]]:
         while True:
-            batch = self._waiting.pop(0).result()
-            self._order()
+            try:
+                batch = self._waiting.pop(0).result()
+                self._order()
+            except BrokenProcessPool as problem:
+                raise TrainingError("a process that mixes has died; is there too little memory?") from problem
             yield batch
 
     def close(self) -> None:
