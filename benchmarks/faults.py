@@ -217,11 +217,17 @@ def locate_ms(recorded: np.ndarray, start: int) -> float | None:
     return (min(start, _LONGEST_LATENCY) - int(np.argmax(correlation))) / RATE * 1e3
 
 
-def listen(server: pulse.Server, since: float, before_ms: float | None, tolerance_ms: float) -> tuple[float, float]:
+def listen(
+    server: pulse.Server,
+    since: float,
+    before_ms: float | None,
+    tolerance_ms: float,
+    seconds: float = _LISTEN_SECONDS,
+) -> tuple[float, float]:
     """Listen for a while: the seconds from ``since`` until the sound is there as before, and the latency at the end."""
     with listening(server) as recording:
         begun = time.monotonic()  # the recorder has its first samples
-        time.sleep(_LISTEN_SECONDS)
+        time.sleep(seconds)
     recorded = recording[0]
     lags = [locate_ms(recorded, start) for start in range(0, len(recorded) - _WINDOW, _WINDOW // 2)]
     latency = next((lag for lag in reversed(lags) if lag is not None), float("nan"))

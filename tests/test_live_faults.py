@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rtdenoise.errors import AudioFileError, DeviceError, ParameterError
 from rtdenoise.live.clock import Flags, SimulatedDevice
-from rtdenoise.live.realtime import Alarm, promote_thread, quiet_interpreter
+from rtdenoise.live.realtime import Alarm, lock_memory, promote_thread, quiet_interpreter
 from rtdenoise.live.session import Live
 
 RATE = 16000
@@ -189,6 +190,27 @@ def test_a_thread_without_the_right_to_priority_goes_on_without():
         os.setuid(65534)
         os._exit(0 if promote_thread(10) is False else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is locked on Linux only")
+def test_memory_is_locked_only_where_there_is_no_limit_to_it():
+    resource = pytest.importorskip("resource")
+    child = os.fork()
+    if child == 0:
+        os.setgid(65534)
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (1 << 20, 1 << 20))
+        os.setuid(65534)
+        refused = lock_memory() is False
+        os._exit(0 if refused and bytearray(1 << 24) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    if os.geteuid() == 0:
+        child = os.fork()
+        if child == 0:
+            locked = lock_memory()
+            lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+            kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmLck"))
+            os._exit(0 if not locked or kilobytes > 1000 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_FIFO") or os.geteuid() != 0, reason="only root may for sure")

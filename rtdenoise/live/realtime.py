@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import sys
@@ -17,6 +18,8 @@ CLIENT_PRIORITY, CALLBACK_PRIORITY, WORKER_PRIORITY = 21, 20, 15
 _CLIENT_THREADS = {"threaded-ml", "data-loop.0", "pw-data-loop"}
 
 _SWITCH_INTERVAL_SECONDS = 0.0005  # a callback waits this long at most for a thread that computes in Python
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+
 _quiet_count, _quiet_lock = 0, threading.Lock()
 _before: tuple[bool, float] = (True, 0.005)
 
@@ -82,6 +85,26 @@ def quiet_interpreter() -> Iterator[None]:
                 gc.unfreeze()
                 if _before[0]:
                     gc.enable()
+
+
+def lock_memory() -> bool:
+    """Keep in memory what this process has used and will use, if it may lock as much as it likes (Linux).
+
+    Pages are locked as they are touched, so nothing is read in that nobody uses. Under a limit nothing is done: past it
+    every allocation would fail.
+
+    Returns:
+        Whether it worked; where it did not, a page may have to be read back while a callback waits.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY and os.geteuid() != 0:
+        return False
+    with contextlib.suppress(OSError, AttributeError):
+        return bool(ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0)
+    return False
 
 
 class Alarm:

@@ -19,7 +19,7 @@ from .clock import SimulatedDevice
 from .devices import DeviceInfo, Kind, find_device
 from .feedback import may_howl
 from .latency import plan_latency
-from .realtime import Faults, quiet_interpreter
+from .realtime import Faults, lock_memory, quiet_interpreter
 from .recovery import Recovery
 from .route import Device, Route
 from .streams import agree_on_rates
@@ -97,6 +97,7 @@ class Live:
         self._warm_up()
         self.stats, self._faults = self._new_stats(), Faults()
         self._cleanup.enter_context(quiet_interpreter())
+        lock_memory()
         try:
             self._route = self._lay_route()
             self._running = True
