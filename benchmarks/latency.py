@@ -124,10 +124,10 @@ def running(server: pulse.Server, row: Row, model: str) -> Iterator[dict[str, An
 
 def measure_row(server: pulse.Server, row: Row, seconds: float, model: str) -> None:
     """Fill in a row; what goes wrong is said in it."""
-    played = signal(PROGRAMS[row.program][2], row.rate, seconds)
     while row.attempts < ATTEMPTS and (not row.attempts or row.problem or row.counted):
         row.attempts += 1
         try:
+            played = signal(PROGRAMS[row.program][2], row.rate, seconds)
             with running(server, row, model) as report, server.recording("bench.monitor", 2) as recorded:
                 server.play(played, "bench_player")
             both = recorded[0]
