@@ -14,9 +14,13 @@ from .config import RECIPES, UnetConfig
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m train --model unet8k", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
-    parser.add_argument("--recipe", choices=sorted(RECIPES), default="improved", help="seed: as the ancestor was trained")
+    parser.add_argument(
+        "--recipe", choices=sorted(RECIPES), default="improved", help="seed: as the ancestor was trained"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, help="length of the whole run, earlier parts included (default: 20)")
     length.add_argument("--steps", type=int, help="the same in steps")
@@ -29,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int)
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from ..data import DataError
-    from ..trainer import TrainingError
-    from .trainer import Checkpoint, train
+    from ..errors import DataError, TrainingError
+    from .checkpoint import Checkpoint
+    from .trainer import train
 
     try:
         if given.config:

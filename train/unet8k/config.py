@@ -30,7 +30,9 @@ class UnetConfig:
 
     recipe: str = "improved"  #: ``improved``, or ``seed``: as the ancestor was trained
     scale: ScaleConfig = ScaleConfig()
-    dropout: float = 0.0  #: of the two deepest levels; examples never repeat here, so there is nothing to learn by heart
+    dropout: float = (
+        0.0  #: of the two deepest levels; examples never repeat here, so there is nothing to learn by heart
+    )
     mix: MixConfig = field(
         default_factory=lambda: MixConfig(crop_seconds=1.008, snr_db=(-7.0, 20.0), level_dbfs=(-45.0, -10.0))
     )
@@ -67,7 +69,7 @@ def _tuples(parts: dict) -> dict:
 SEED = UnetConfig(
     recipe="seed",
     scale=ScaleConfig("maximum", floor_db=-80.0, centre=-46.0, spread=50.0, out_centre=6.0, out_spread=82.0),
-    dropout=0.5,
+    dropout=0.2,
     batch=10,
     cosine=False,
     clip_norm=None,

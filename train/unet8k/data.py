@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from rtdenoise.config import CONTEXT_TRANSFORM
 
-from ..data import Corpus, DataError, load_corpus
-from ..mixing import RATE, Mixer, Recordings, load_rooms
+from ..data import RATE, Corpus, load_corpus
+from ..errors import DataError
+from ..material import load_rooms
+from ..mixing import Mixer, Recordings
 from .config import UnetConfig
 
 Float32 = NDArray[np.float32]
 
 
 def group(set_name: str) -> str:
-    """What must not be torn apart: a speaker's folder or set; of ESC-50, all takes of one recording."""
-    return re.sub(r"^(\d-\d+)-[A-Z]$", r"\1", set_name)
+    """What must not be torn apart: a speaker's folder or set; in names as LibriSpeech's all chapters of a speaker, in
+    names as ESC-50's all takes of a recording."""
+    return re.sub(r"^(\d+)-\d+$|^(\d-\d+)-[A-Z]$", r"\1\2", set_name)
 
 
 def held_out(corpus: Corpus, share: float, seed: int, what: str) -> set[str]:

@@ -10,10 +10,10 @@ import numpy as np
 
 from rtdenoise.config import CONTEXT_TRANSFORM
 
+from .checkpoint import Checkpoint
 from .config import ScaleConfig
 from .net import build_net
 from .spectra import FULL_SCALE
-from .trainer import Checkpoint
 
 
 class _Graph:

@@ -3,86 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from ..trainer import Average, TrainingError, stop_on_signals
+from rtdenoise.config import CONTEXT_TRANSFORM
+
+from ..average import Average
+from ..data import RATE
+from ..errors import TrainingError
+from ..trainer import stop_on_signals
+from .checkpoint import Checkpoint, Progress
 from .config import UnetConfig
 from .data import Frames
 from .net import build_net
 from .spectra import examples, loss_of, seed_scale_loss
 
+_FRAME_SECONDS = CONTEXT_TRANSFORM.context_length / CONTEXT_TRANSFORM.sample_rate
 _LEAD = 6  #: batches that are mixed ahead
-
-
-@dataclass
-class Progress:
-    """Where a run stands; losses are on the validation's examples."""
-
-    step: int = 0
-    seconds: float = 0.0
-    frames: int = 0
-    epochs: int = 0
-    best: float = float("inf")  #: of the loss that is trained on
-    best_seed_scale: float = float("inf")  #: of the same weights
-    baselines: dict[str, float] = field(default_factory=dict)  #: seed-scale losses of who does not listen
-
-
-@dataclass
-class Checkpoint:
-    """What a run needs to go on, and what is exported: the best weights by validation."""
-
-    config: UnetConfig
-    progress: Progress
-    best: list[np.ndarray]
-    weights: list[np.ndarray] = field(default_factory=list)
-    mean: list[np.ndarray] = field(default_factory=list)
-    optimizer: list[np.ndarray] = field(default_factory=list)
-
-    _ARRAYS = ("best", "weights", "mean", "optimizer")
-
-    def save(self, file: Path, best_only: bool = False) -> None:
-        """Write beside and rename, so that a full disk costs the new one only. ``best_only``: as float16, to pass on.
-
-        Raises:
-            TrainingError: it cannot be written.
-        """
-        kinds = self._ARRAYS[:1] if best_only else self._ARRAYS
-        arrays = {f"{kind}_{i:03}": a for kind in kinds for i, a in enumerate(getattr(self, kind))}
-        if best_only:
-            arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
-        partial = file.with_name(file.name + ".partial")
-        try:
-            with open(partial, "wb") as out:
-                np.savez(out, config=self.config.to_json(), progress=json.dumps(vars(self.progress)), **arrays)
-            os.replace(partial, file)
-        except OSError as problem:
-            partial.unlink(missing_ok=True)
-            raise TrainingError(f"cannot save {file}: {problem.strerror}; the last checkpoint is untouched") from None
-
-    @classmethod
-    def load(cls, file: Path) -> Checkpoint:
-        """Read what ``save`` wrote.
-
-        Raises:
-            TrainingError: it is none.
-        """
-        try:
-            with np.load(file) as stored:
-                lists = {kind: [np.float32(stored[n]) if stored[n].dtype == np.float16 else stored[n]
-                                for n in sorted(stored.files) if n.startswith(kind + "_")]
-                         for kind in cls._ARRAYS}  # fmt: skip
-                config = UnetConfig.from_json(str(stored["config"]))
-                return cls(config, Progress(**json.loads(str(stored["progress"]))), **lists)
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise TrainingError(f"{file} is no checkpoint of unet8k: {problem}") from None
+_AT_ONCE = 20  #: examples of the validation that the net sees at a time
 
 
 class Ahead:
@@ -118,23 +61,14 @@ class Ahead:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def schedule(config: UnetConfig, step: int, done: float) -> float:
-    """Learning rate after ``step`` steps and ``done`` (0 to 1) of the run."""
-    if not config.cosine:
-        return config.learning_rate
-    warm = min(1.0, (step + 1) / config.warm_up_steps)
-    return config.learning_rate * warm * max(0.5 * (1 + np.cos(np.pi * min(done, 1.0))), 1e-3)
-
-
 class Validation:
     """Examples of voices and noises that training never hears, always the same."""
 
     def __init__(self, frames: Frames) -> None:
         self.config = frames.config
-        size = 20
-        batches = [frames.batch(i, size, training=False) for i in range(-(-self.config.validation_frames // size))]
-        self.noisy, self.clean = (np.concatenate([b[i] for b in batches]) for i in (0, 1))
-        self.pictures, self.targets = examples(self.config, self.noisy, self.clean)
+        batches = [frames.batch(i, 1, training=False) for i in range(self.config.validation_frames)]
+        noisy, clean = (np.concatenate([b[i] for b in batches]) for i in (0, 1))
+        self.pictures, self.targets = examples(self.config, noisy, clean)
 
     def baselines(self) -> dict[str, float]:
         """Seed-scale losses of the best constant, and of saying that there is no noise."""
@@ -146,13 +80,83 @@ class Validation:
 
     def losses(self, net: keras.Model) -> tuple[float, float]:
         """Of the net's present weights: the loss that it is trained on, and the one on the seed's scale."""
-        own, seed, size, loss = 0.0, 0.0, 20, loss_of(self.config)
-        for start in range(0, len(self.pictures), size):
-            target = self.targets[start : start + size]
-            output = ops.convert_to_numpy(net(self.pictures[start : start + size], training=False))
+        own, seed, loss = 0.0, 0.0, loss_of(self.config)
+        for start in range(0, len(self.pictures), _AT_ONCE):
+            target = self.targets[start : start + _AT_ONCE]
+            output = ops.convert_to_numpy(net(self.pictures[start : start + _AT_ONCE], training=False))
             own += float(loss(ops.convert_to_tensor(target), ops.convert_to_tensor(output))) * len(target)
             seed += seed_scale_loss(self.config, target, output) * len(target)
         return own / len(self.pictures), seed / len(self.pictures)
+
+
+def schedule(config: UnetConfig, step: int, done: float) -> float:
+    """Learning rate after ``step`` steps and ``done`` (0 to 1) of the run."""
+    if not config.cosine:
+        return config.learning_rate
+    warm = min(1.0, (step + 1) / config.warm_up_steps)
+    return config.learning_rate * warm * max(0.5 * (1 + np.cos(np.pi * min(done, 1.0))), 1e-3)
+
+
+class Run:
+    """A net in training, its optimiser, its mean, its data, and where it stands."""
+
+    def __init__(self, config: UnetConfig, data: Path, cache: Path, before: Checkpoint | None) -> None:
+        self.config, self.progress = config, before.progress if before else Progress()
+        keras.utils.set_random_seed(config.seed + self.progress.step)
+        keras.mixed_precision.set_global_policy(config.precision)
+        self.net = build_net(config.dropout)
+        keras.mixed_precision.set_global_policy("float32")
+        self.optimizer = keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm)
+        # XLA's convolutions take twice as long on a CPU.
+        self.net.compile(optimizer=self.optimizer, loss=loss_of(config), jit_compile=False)
+        self.optimizer.build(self.net.trainable_variables)
+        if before:
+            self.net.set_weights(before.weights or before.best)
+            for variable, value in zip(self.optimizer.variables, before.optimizer, strict=False):
+                variable.assign(value)
+        mean = before.mean if before and before.mean else self.net.get_weights()
+        self.average = Average(mean, max(config.mean_steps, 1.0))
+        self.checkpoint = Checkpoint(config, self.progress, before.best if before else self.net.get_weights())
+        self.frames = Frames(config, data, cache)
+        self.validation = Validation(self.frames)
+        self.progress.baselines = self.validation.baselines()
+        epoch_frames = config.epoch_frames or int(self.frames.training_samples / RATE / _FRAME_SECONDS)
+        self.epoch_steps = max(1, epoch_frames // config.batch)
+
+    def describe(self) -> str:
+        """A few lines for people."""
+        frames, kept = self.frames, sorted(set().union(*self.frames.held_out.values()))
+        baselines = ", ".join(f"{name} {loss:.4f}" for name, loss in self.progress.baselines.items())
+        return (
+            f"{self.net.count_params()} parameters, {frames.training_samples / RATE / 3600:.1f} h of speech, "
+            f"{self.epoch_steps} steps an epoch, from step {self.progress.step}; held out: {', '.join(kept)}\n"
+            f"losses on the seed's scale: {baselines}"
+        )
+
+    def step(self, pictures: np.ndarray, targets: np.ndarray, done: float) -> float:
+        """One step of the optimiser; returns the loss."""
+        self.optimizer.learning_rate.assign(schedule(self.config, self.progress.step, done))
+        loss = float(self.net.train_on_batch(pictures, targets))
+        self.net.reset_metrics()
+        self.progress.step += 1
+        self.progress.frames += len(pictures)
+        if self.progress.step % Average.every == 0:
+            self.average.update(self.progress.step, self.net.get_weights())
+        return loss
+
+    def validate(self) -> dict[str, float]:
+        """Judge the mean weights, or where there is no mean the present ones, and keep them if they are the best."""
+        progress, checkpoint = self.progress, self.checkpoint
+        checkpoint.weights, checkpoint.mean = self.net.get_weights(), self.average.weights
+        checkpoint.optimizer = [ops.convert_to_numpy(v) for v in self.optimizer.variables]
+        judged = checkpoint.mean if self.config.mean_steps > 0 else checkpoint.weights
+        self.net.set_weights(judged)
+        own, seed = self.validation.losses(self.net)
+        self.net.set_weights(checkpoint.weights)
+        if own < progress.best:
+            progress.best, progress.best_seed_scale = own, seed
+            checkpoint.best = [weights.copy() for weights in judged]
+        return {"validation_loss": own, "validation_loss_seed_scale": seed, "best": progress.best}
 
 
 def train(
@@ -171,89 +175,61 @@ def train(
 
     Raises:
         DataError: nothing to train on, or nothing to hold out.
-        TrainingError: no length or two, a wrong checkpoint, a full disk, or a loss that is no number.
+        TrainingError: no length or two, a checkpoint in the way or of another configuration, a full disk, or a loss
+            that is no number.
     """
     if sum(length is not None for length in (epochs, steps, minutes)) != 1:
         raise TrainingError("give the length of the run in epochs, in steps or in minutes")
-    out.mkdir(parents=True, exist_ok=True)
+    file = out / "checkpoint.npz"
+    if file.exists() and resume is None:
+        raise TrainingError(f"{file} is there already: go on from it with --resume, or choose another --out")
     before = Checkpoint.load(resume) if resume else None
-    keras.utils.set_random_seed(config.seed + (before.progress.step if before else 0))
-    keras.mixed_precision.set_global_policy(config.precision)
-    net = build_net(config.dropout)
-    keras.mixed_precision.set_global_policy("float32")
-    optimizer = keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm)
-    net.compile(optimizer=optimizer, loss=loss_of(config), jit_compile=False)  # XLA's convolutions are slow on a CPU
-    optimizer.build(net.trainable_variables)
-    progress = before.progress if before else Progress()
-    if before:
-        net.set_weights(before.weights or before.best)
-        for variable, value in zip(optimizer.variables, before.optimizer, strict=False):
-            variable.assign(value)
-    average = Average(before.mean if before and before.mean else net.get_weights(), max(config.mean_steps, 1.0))
-    best = before.best if before else net.get_weights()
+    if before and (before.config.recipe, before.config.scale) != (config.recipe, config.scale):
+        raise TrainingError(f"{resume} was trained with other scales or another recipe; start a new run")
+    run = Run(config, data, cache or out / "audio", before)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "config.json").write_text(config.to_json())
+    except OSError as problem:
+        raise TrainingError(f"cannot write into {out}: {problem.strerror}") from None
+    print(f"{config.to_json()}\n{run.describe()}", flush=True)
+    progress, losses = run.progress, []
+    whole = epochs * run.epoch_steps if epochs else steps
 
-    frames = Frames(config, data, cache or out / "audio")
-    validation = Validation(frames)
-    progress.baselines = validation.baselines()
-    epoch_steps = max(1, (config.epoch_frames or frames.training_samples // 16128) // config.batch)
-    (out / "config.json").write_text(config.to_json())
-    print(config.to_json())
-    print(f"{net.count_params()} parameters, {frames.training_samples / 16000 / 3600:.1f} h of speech, {epoch_steps} "
-          f"steps an epoch, from step {progress.step}; held out: " + ", ".join(sorted(set().union(*frames.held_out.values()))))  # fmt: skip
-    print(f"loss on the seed's scale of a constant: {progress.baselines['constant']:.4f}, "
-          f"of saying there is no noise: {progress.baselines['no noise']:.4f}", flush=True)  # fmt: skip
-
-    checkpoint = Checkpoint(config, progress, best)
-
-    def validate_and_save(losses: list[float]) -> None:
-        trained = net.get_weights()
-        if config.mean_steps > 0:
-            net.set_weights(average.weights)
-        own, seed = validation.losses(net)
-        if own < progress.best:
-            progress.best, progress.best_seed_scale, checkpoint.best = own, seed, net.get_weights()
-        net.set_weights(trained)
-        checkpoint.weights, checkpoint.mean = trained, average.weights
-        checkpoint.optimizer = [ops.convert_to_numpy(v) for v in optimizer.variables]
-        checkpoint.save(out / "checkpoint.npz")
-        entry = {
-            "step": progress.step, "epoch": progress.epochs, "minutes": round(progress.seconds / 60, 2),
-            "hours": round(progress.frames * 1.008 / 3600, 3), "loss": float(np.mean(losses)) if losses else None,
-            "validation_loss": own, "validation_loss_seed_scale": seed, "best": progress.best, "lead": ahead.lead,
-        }  # fmt: skip
+    def validate_and_save() -> None:
+        entry: dict[str, float | None] = {
+            "step": progress.step,
+            "epoch": progress.epochs,
+            "minutes": round(progress.seconds / 60, 2),
+            "hours": round(progress.frames * _FRAME_SECONDS / 3600, 3),
+            "loss": float(np.mean(losses)) if losses else None,
+            "lead": ahead.lead,
+        }
+        entry |= run.validate()
+        run.checkpoint.save(file)
         with open(out / "log.jsonl", "a") as log:
             log.write(json.dumps(entry) + "\n")
         print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.items()), flush=True)
+        losses.clear()
 
-    ahead = Ahead(frames, progress.step)
-    losses: list[float] = []
+    ahead = Ahead(run.frames, progress.step)
     try:
         with stop_on_signals() as stopped:
-            clock = time.monotonic()
             while not stopped:
-                whole = epochs * epoch_steps if epochs else steps
+                clock = time.monotonic()
                 done = progress.step / whole if whole else progress.seconds / 60 / (minutes or 1)
                 if done >= 1:
                     break
-                optimizer.learning_rate.assign(schedule(config, progress.step, done))
-                loss = float(net.train_on_batch(*ahead.take()))
-                net.reset_metrics()
-                if not np.isfinite(loss):
-                    raise TrainingError(f"the loss is {loss} at step {progress.step}; the last good weights are in {out}")
-                losses.append(loss)
-                progress.step += 1
-                progress.frames += config.batch
-                if progress.step % Average.every == 0:
-                    average.update(progress.step, net.get_weights())
+                losses.append(run.step(*ahead.take(), done))
+                if not np.isfinite(losses[-1]):
+                    kept = f"the last good weights are in {file}" if file.exists() else "nothing was saved yet"
+                    raise TrainingError(f"the loss is {losses[-1]} at step {progress.step}; {kept}")
                 progress.seconds += time.monotonic() - clock
-                clock = time.monotonic()
-                if progress.step % epoch_steps == 0:
+                if progress.step % run.epoch_steps == 0:
                     progress.epochs += 1
-                    validate_and_save(losses)
-                    losses.clear()
-                    clock = time.monotonic()
+                    validate_and_save()
             if losses or progress.step == 0:
-                validate_and_save(losses)
+                validate_and_save()
     finally:
         ahead.close()
-    return checkpoint
+    return run.checkpoint
