@@ -135,6 +135,13 @@ def test_anything_else_than_wait_and_exit_is_refused(identity):
         Live(SimulatedDevice(RATE), None, model=identity, on_device_loss="retry")
 
 
+def test_a_device_that_stops_as_it_starts_is_an_error(identity, monkeypatch):
+    device = SimulatedDevice(RATE, paced=False)
+    monkeypatch.setattr(device, "start", lambda: setattr(device, "present", False))
+    with pytest.raises(DeviceError, match="'simulated device' has stopped at once; plug it in"):
+        Live(device, device, model=identity).start()
+
+
 def test_an_unplugged_device_cannot_be_started(identity):
     device = SimulatedDevice(RATE)
     device.present = False

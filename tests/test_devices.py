@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from rtdenoise.errors import DeviceError
-from rtdenoise.live.devices import DeviceInfo, find_device
+from rtdenoise.live.devices import DeviceInfo, closed, find_device, opening, refresh_devices
 
 
 def device(index, name, inputs=2, outputs=2, host_api="ALSA", **more):
@@ -141,6 +141,25 @@ def test_without_the_portaudio_library_it_is_named_with_the_command_that_install
     )
     assert done.stdout.startswith("DeviceError live sound needs the PortAudio library, which is not there"), done
     assert "install" in done.stdout
+
+
+def test_a_sound_system_that_does_not_start_again_is_a_device_error(monkeypatch):
+    sounddevice = pytest.importorskip("sounddevice", exc_type=OSError)
+
+    def fail():
+        raise sounddevice.PortAudioError("Internal PortAudio error", -9986)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sounddevice, "_initialize", fail)
+        with pytest.raises(DeviceError, match="cannot be started .*is it running"):
+            refresh_devices()
+    sounddevice._initialize()
+    stream = object()
+    with opening(stream):
+        pass
+    monkeypatch.setattr(sounddevice, "_terminate", fail)
+    refresh_devices()  # not while a stream is open
+    closed(stream)
 
 
 def test_a_sound_system_that_does_not_answer_is_a_device_error(monkeypatch):

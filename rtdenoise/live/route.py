@@ -112,13 +112,17 @@ class Route:
             self._watch = ServerWatch(connection, self._watched)
             self.natures = self._watch.natures
         give_up = time.monotonic() + 2.0
+        self._check_start()
         while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
-            self._faults.check()
-            for name, stream in self._streams:
-                if not stream.active:
-                    raise DeviceError(f"sound device {name!r} has stopped at once; plug it in or choose another")
             time.sleep(0.01)
+            self._check_start()
         self._looked = time.monotonic()
+
+    def _check_start(self) -> None:
+        self._faults.check()
+        for name, stream in self._streams:
+            if not stream.active:
+                raise DeviceError(f"sound device {name!r} has stopped at once; plug it in or choose another")
 
     def find_lost(self) -> str | None:
         """The name of a device that has stopped or fallen silent, if there is one. To be asked now and then."""

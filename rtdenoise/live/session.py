@@ -23,6 +23,7 @@ from .realtime import Faults, lock_memory, quiet_interpreter
 from .recovery import Recovery
 from .route import Device, Route
 from .streams import agree_on_rates
+from .virtual import VirtualDevice
 
 if TYPE_CHECKING:
     from ..files.audio_file import Reader, Writer
@@ -41,9 +42,10 @@ class Live:
     sink plays; without any device everything runs as fast as it can.
 
     Args:
-        source: ``"mic"``, a device's name or index, `DeviceInfo`, `SimulatedDevice`, or a `files.Reader`.
-        sink: ``"speakers"``, a device's name or index, `DeviceInfo`, `SimulatedDevice`, a `files.Writer`, or ``None``,
-            which discards. Readers and writers stay open.
+        source: ``"mic"``, a device's name or index, `DeviceInfo`, `virtual.VirtualDevice`, `SimulatedDevice`, or a
+            `files.Reader`.
+        sink: ``"speakers"``, a device's name or index, `DeviceInfo`, `virtual.VirtualDevice`, `SimulatedDevice`, a
+            `files.Writer`, or ``None``, which discards. Readers, writers and virtual devices stay open.
         model, attenuation_limit_db, bypass, overlap: see `engine.Denoiser`.
         latency: ``"low"``, ``"high"`` or milliseconds, see `latency.plan_latency`.
         sample_rate: of engine and devices, in Hz; by default that of a file, or one that the devices like.
@@ -63,8 +65,8 @@ class Live:
 
     def __init__(
         self,
-        source: str | int | Device | Reader,
-        sink: str | int | Device | Writer | None,
+        source: str | int | Device | VirtualDevice | Reader,
+        sink: str | int | Device | VirtualDevice | Writer | None,
         *,
         model: str | Path | Model = "stream",
         attenuation_limit_db: float | None = None,
@@ -225,8 +227,8 @@ class Live:
     def _resolve(self) -> None:
         """Find the devices by what they were called, and their rates."""
         source, sink, wish, latency = self._wishes
-        self.source = find_device(source, "input") if isinstance(source, str | int) else source
-        self.sink = find_device(sink, "output") if isinstance(sink, str | int) else sink
+        self.source = _find(source, "input")
+        self.sink = _find(sink, "output")
         self.sample_rate, self.sink_rate = _choose_rates(self.source, self.sink, wish)
         self._plan, self._sink_plan = (plan_latency(latency, rate) for rate in (self.sample_rate, self.sink_rate))
 
@@ -303,6 +305,12 @@ class Live:
             self._route.stop()
         self._running = False
         self._cleanup.close()
+
+
+def _find(end: Any, kind: Kind) -> Any:
+    if isinstance(end, VirtualDevice):
+        return end.find()
+    return find_device(end, kind) if isinstance(end, str | int) else end
 
 
 def _choose_rates(source: Any, sink: Any, wish: int | None) -> tuple[int, int]:

@@ -16,6 +16,9 @@ from typing import Any, Literal
 
 Kind = Literal["input", "output"]
 
+#: What the names begin with of the devices that we make ourselves.
+OWN_PREFIX = "rtdenoise_"
+
 _LOOK_SECONDS = 1.0
 _SETTLE_SECONDS = 0.2  # a device that goes takes some events
 _HARDWARE = 0x0004  # PA_SINK_HARDWARE, PA_SOURCE_HARDWARE
@@ -188,7 +191,16 @@ class ServerWatch:
                 self.lost = self._names[kind]
                 return
             moved_to = [there for number, there, _ in _streams(connection, kind) if number == stream]
+            if not self._names[kind] and _is_own(connection, kind, moved_to):
+                # Our virtual device has become the default; a stream that followed it there would hear itself.
+                move = connection.source_output_move if kind == "input" else connection.sink_input_move
+                move(stream, device)
+                continue
             self._places[kind] = stream, (moved_to or [device])[0]
+
+
+def _is_own(connection: Any, kind: Kind, numbers: list[int]) -> bool:
+    return any(there.index in numbers and there.name.startswith(OWN_PREFIX) for there in _devices(connection, kind))
 
 
 def _devices(connection: Any, kind: Kind) -> list[Any]:
