@@ -192,7 +192,7 @@ def demo(reporter: Reporter, seconds: float | None, output_dir: str, no_play: bo
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def doctor(ctx: click.Context, /, **options: Any) -> None:
-    """Look at this machine: sound devices, speed, latency, and what to do."""
+    """Measure this machine, and say what to do."""
     if (options["source"] is None) != (options["target"] is None):
         raise click.UsageError("--input and --output of doctor go together: a cable leads from one to the other.")
     from .commands.doctor import run_doctor
