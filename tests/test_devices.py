@@ -151,7 +151,7 @@ def test_a_sound_system_that_does_not_start_again_is_a_device_error(monkeypatch)
 
     with monkeypatch.context() as patched:
         patched.setattr(sounddevice, "_initialize", fail)
-        with pytest.raises(DeviceError, match="cannot be started .*is it running"):
+        with pytest.raises(DeviceError, match=r"cannot be started .*is it running"):
             refresh_devices()
     sounddevice._initialize()
     stream = object()
