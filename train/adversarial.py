@@ -77,8 +77,8 @@ class AdversarialLearner(Learner):
     def _read_only(self) -> list[Any]:
         return [v for judge in self.judges for v in judge.trainable_variables]
 
-    def _loss(self, control, noisy, clean):
-        masked = self.task.masked(noisy, training=True)
+    def _loss(self, norms_move, control, noisy, clean):
+        masked = self.task.masked(noisy, training=norms_move)
         scale = scale_to_mixture(noisy)
         made = self.task.transform.samples(masked) * scale
         clean_part = clean[:, : made.shape[1]] * scale
@@ -108,7 +108,7 @@ class AdversarialLearner(Learner):
             self._rounds = int(ops.convert_to_numpy(self.judge_optimizer.iterations))
         weight = config.adversarial.weight if self._rounds >= config.adversarial.head_start_steps else 0.0
         control = np.array([self.mean.share(step + 1), weight], np.float32)
-        loss, (made, clean_part) = self._step(config.learning_rate * schedule, control, noisy, clean)
+        loss, (made, clean_part) = self._learn(step, schedule, control, noisy, clean)
         rate = config.adversarial.learning_rate * schedule
         judge_loss, (judged,) = self._judge_step(rate, control, made, clean_part)
         self._rounds += 1

@@ -88,6 +88,9 @@ class TrainConfig:
     loss: LossConfig = LossConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
     batch: int = 8
+    optimizer: str = "muon"  #: or "adamw"
+    #: Steps after which batch norms stay as they are: statistics of single batches make the loss half as large again
+    norm_steps: int = 3000
     learning_rate: float = 1e-3
     warm_up_steps: int = 200
     weight_decay: float = 1e-3
@@ -102,6 +105,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check(self.mixing in ("auto", "host", "device"), "mixing", self.mixing, "auto, host or device")
+        _check(self.optimizer in ("muon", "adamw"), "optimizer", self.optimizer, "muon or adamw")
         _check(self.batch >= 1, "batch", self.batch, "1 or more")
         _check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _check(self.mix.crop_seconds >= 0.25, "mix.crop_seconds", self.mix.crop_seconds, "0.25 or more")

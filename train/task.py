@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from .compiled import Step
 from .config import TrainConfig
 from .losses import Transform, complex_product, denoising_loss
 from .model import StreamNet
+from .muon import Muon
 
 
 def build_net(config: TrainConfig) -> StreamNet:
@@ -77,9 +79,14 @@ class MeanWeights:
             variable.assign(weight)
 
 
-def make_optimizer(config: TrainConfig, learning_rate: float, variables: list[Any], **more: float) -> Any:
-    """AdamW (Loshchilov and Hutter 2019) without decay on biases and norms, with the gradient's length clipped."""
-    optimizer = keras.optimizers.AdamW(
+OPTIMIZERS = {"adamw": keras.optimizers.AdamW, "muon": Muon}
+
+
+def make_optimizer(
+    config: TrainConfig, learning_rate: float, variables: list[Any], kind: str = "adamw", **more: float
+) -> Any:
+    """``kind`` of optimiser, without decay on biases and norms, with the gradient's length clipped."""
+    optimizer = OPTIMIZERS[kind](
         learning_rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm, **more
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -93,21 +100,30 @@ class Learner:
     def __init__(self, task: Task, mean: MeanWeights) -> None:
         self.task, self.mean = task, mean
         net, config = task.net, task.config
-        self.optimizer = make_optimizer(config, config.learning_rate, net.trainable_variables)
-        self._step = Step(
-            self._loss,
-            self.optimizer,
-            net.trainable_variables,
-            [*net.non_trainable_variables, *mean.variables, *self._read_only()],
-            finish=lambda control: mean.update(control[0]),
-        )
+        self.optimizer = make_optimizer(config, config.learning_rate, net.trainable_variables, config.optimizer)
+        # Compiled when first needed: one for the steps in which batch norms still move, one for those at rest.
+        self._steps = {
+            norms_move: Step(
+                partial(self._loss, norms_move),
+                self.optimizer,
+                net.trainable_variables,
+                [*net.non_trainable_variables, *mean.variables, *self._read_only()],
+                finish=lambda control: mean.update(control[0]),
+            )
+            for norms_move in (True, False)
+        }
 
     def _read_only(self) -> list[Any]:
         """Variables beside the net's that the loss reads."""
         return []
 
-    def _loss(self, control, noisy, clean):
-        return self.task.loss(self.task.masked(noisy, training=True), noisy, clean), []
+    def _loss(self, norms_move, control, noisy, clean):
+        return self.task.loss(self.task.masked(noisy, training=norms_move), noisy, clean), []
+
+    def _learn(self, step: int, schedule: float, control, noisy, clean):
+        """Compiled part of ``step``; returns what ``_loss`` did."""
+        config = self.task.config
+        return self._steps[step < config.norm_steps](config.learning_rate * schedule, control, noisy, clean)
 
     def step(self, step: int, schedule: float, noisy, clean) -> dict[str, Any]:
         """Learn from one batch.
@@ -121,8 +137,7 @@ class Learner:
         Returns:
             Figures for the log, not yet read from the device; ``loss`` is among them.
         """
-        rate = self.task.config.learning_rate * schedule
-        loss, _ = self._step(rate, np.stack([self.mean.share(step + 1)]), noisy, clean)
+        loss, _ = self._learn(step, schedule, np.stack([self.mean.share(step + 1)]), noisy, clean)
         return {"loss": loss}
 
     def state(self) -> dict[str, list[Any]]:
