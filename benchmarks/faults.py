@@ -4,7 +4,8 @@ python -m benchmarks.faults --count 200 --seed 1
 
 Between the sinks of a PulseAudio server of our own runs `Live` with a model that leaves the sound as it is. After each
 fault the sound is recorded for some seconds: the process has to be alive, the sound back within 3 s, and the latency
-what it was, to a block and a half. Exit code 1 if anything of this fails.
+what it was, to two blocks: one is ours, one the server's, whose buffers lie differently for each new stream. Exit code
+1 if anything of this fails.
 """
 
 from __future__ import annotations
@@ -246,7 +247,7 @@ def run(count: int, seed: int, kinds: list[str]) -> int:
     try:
         victim = Victim(server)
         faults = Faults(server, victim, chance)
-        tolerance_ms = 1.5 * victim.first_report["block_length"] / RATE * 1e3
+        tolerance_ms = 2.0 * victim.first_report["block_length"] / RATE * 1e3
         _, before_ms = listen(server, time.monotonic(), None, tolerance_ms)
         print(
             f"{count} faults, seed {seed}, latency {before_ms:.1f} ms before them, {tolerance_ms:.1f} ms allowed off\n"
