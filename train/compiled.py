@@ -67,7 +67,7 @@ def compiled(function: Callable[..., Any], variables: Sequence[Any]) -> Callable
         return torch.no_grad()(lambda *inputs: function(*map(keras.ops.convert_to_tensor, inputs)))
     import tensorflow
 
-    traced = tensorflow.function(function)
+    traced = tensorflow.function(function, autograph=False)
     return lambda *inputs: traced(*map(tensorflow.convert_to_tensor, inputs))
 
 
@@ -121,7 +121,7 @@ class Step:
             self.finish(control)
             return loss, others
 
-        return tensorflow.function(run, jit_compile=XLA)
+        return tensorflow.function(run, jit_compile=XLA, autograph=False)
 
     def _for_torch(self) -> Callable[..., Any]:
         import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sys
@@ -111,7 +112,8 @@ def load_corpus(folder: Path, cache: Path, sample_rate: int = RATE) -> Corpus:
             _decode(folder, files, index, audio, sample_rate)
         except OSError as problem:
             for partial in (audio, index):
-                partial.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    partial.unlink()
             raise DataError(
                 f"cannot keep the decoded audio of {folder} in {cache}: {problem.strerror or problem}; "
                 "--cache names another place"

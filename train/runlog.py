@@ -74,7 +74,8 @@ def draw(entries: list[dict[str, Any]], file: Path) -> None:
                 panel.plot(
                     *zip(*points, strict=True), label=name, marker="." if len(points) < 40 else None, linewidth=1
                 )
-        panel.legend(fontsize="small")
+        if panel.lines:
+            panel.legend(fontsize="small")
         panel.grid(alpha=0.3)
     panels[-1].set_xlabel("hours of audio heard")
     partial = file.with_name(file.stem + ".partial.png")
