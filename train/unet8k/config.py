@@ -72,7 +72,7 @@ SEED = UnetConfig(
     dropout=0.2,
     batch=10,
     cosine=False,
-    clip_norm=None,
+    clip_norm=1.0,  # not the ancestor's: without, one run ended in a tanh that was saturated everywhere
     mean_steps=0.0,
 )
 
