@@ -78,8 +78,18 @@ class _Doors(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage, 130 Ctrl+C.",
 )
-@click.option("--input", "source", metavar="SRC", help="mic, a device (name, part of it, index), a file, or - (stdin).")
-@click.option("--output", "target", metavar="DST", help="speakers, a device, a file, - (stdout), or none.")
+@click.option(
+    "--input",
+    "source",
+    metavar="SRC",
+    help="mic, virtual-speakers, a device (name, part of it, index), a file, or - (stdin).",
+)
+@click.option(
+    "--output",
+    "target",
+    metavar="DST",
+    help="speakers, virtual-mic, a device, a file, - (stdout), or none.",
+)
 @click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
 @click.option("--attenuation-limit", type=_decibels, metavar="DB", help="Take away at most so many dB.")
 @click.option("--bypass", is_flag=True, help="Pass the sound on as it is, with the same latency.")
@@ -125,6 +135,7 @@ def cli(ctx: click.Context, /, quiet: bool, verbose: int, **options: Any) -> Non
 
     \b
     rtdenoise --input mic --output speakers
+    rtdenoise --input mic --output virtual-mic
     rtdenoise --input noisy.wav --output clean.wav
     parec --format=s16le --rate=16000 --channels=1 | rtdenoise --input - --raw-rate 16000 --output - | ...
     """
@@ -199,6 +210,39 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
 
     answer, fine = run_doctor(ctx.obj, **options)
     click.echo(answer)
+    ctx.exit(OK if fine else FAILED)
+
+
+@cli.command("virtual-mic")
+@click.argument("action", type=click.Choice(["create", "remove", "status"]))
+@click.pass_context
+def virtual_mic(ctx: click.Context, action: str) -> None:
+    """Make, remove or look at the microphone "Denoised microphone".
+
+    rtdenoise --output virtual-mic makes one for as long as it runs; one that is created here stays, without sound
+    while rtdenoise does not run. Status: exit code 0 when it is there, else 1.
+    """
+    _run_virtual(ctx, action)
+
+
+@cli.command("virtual-speakers")
+@click.argument("action", type=click.Choice(["create", "remove", "status"]))
+@click.pass_context
+def virtual_speakers(ctx: click.Context, action: str) -> None:
+    """Make, remove or look at the loudspeakers "Denoised speakers".
+
+    rtdenoise --input virtual-speakers makes them for as long as it runs; those that are created here stay, and swallow
+    all sound while rtdenoise does not run. Status: exit code 0 when they are there, else 1.
+    """
+    _run_virtual(ctx, action)
+
+
+def _run_virtual(ctx: click.Context, action: str) -> None:
+    from .commands.virtual import run_virtual
+
+    answer, fine = run_virtual(str(ctx.command.name), action, ctx.obj)
+    if answer:
+        click.echo(answer)
     ctx.exit(OK if fine else FAILED)
 
 

@@ -24,8 +24,9 @@ class Endpoint:
     """One end of the work.
 
     Attributes:
-        kind: ``"device"``, ``"file"``, ``"pipe"`` or ``"none"``.
-        name: of the device (``mic`` and ``speakers`` are the default ones) or the file; ``-``; ``none``.
+        kind: ``"device"``, ``"virtual"``, ``"file"``, ``"pipe"`` or ``"none"``.
+        name: of the device (``mic`` and ``speakers`` are the default ones) or the file; ``-``; ``none``; of virtual
+            devices ``virtual-mic`` or ``virtual-speakers``.
     """
 
     kind: str
@@ -39,6 +40,10 @@ def parse_source(text: str) -> Endpoint:
     """The endpoint that ``--input`` means. Raises ParameterError for a word that can only be an output."""
     if text in ("speakers", "none"):
         raise ParameterError(f"--input {text}: that is an output; take mic, a device, a file, or - for standard input")
+    if text == "virtual-mic":
+        raise ParameterError("--input virtual-mic: sound goes in there; say --input mic --output virtual-mic")
+    if text == "virtual-speakers":
+        return Endpoint("virtual", text)
     return _parse(text, default_device="mic")
 
 
@@ -48,6 +53,12 @@ def parse_target(text: str) -> Endpoint:
         raise ParameterError("--output mic: that is an input; take speakers, a device, a file, none, or - for stdout")
     if text == "none":
         return Endpoint("none", text)
+    if text == "virtual-speakers":
+        raise ParameterError(
+            "--output virtual-speakers: sound comes out of there; say --input virtual-speakers --output speakers"
+        )
+    if text == "virtual-mic":
+        return Endpoint("virtual", text)
     return _parse(text, default_device="speakers")
 
 

@@ -72,7 +72,7 @@ class Job:
     @property
     def is_live(self) -> bool:
         """Whether a sound device takes part."""
-        return "device" in (self.source.kind, self.target.kind)
+        return not {"device", "virtual"}.isdisjoint((self.source.kind, self.target.kind))
 
     @property
     def is_raw(self) -> bool:

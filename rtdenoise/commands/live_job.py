@@ -7,11 +7,12 @@ import time
 
 from ..files.audio_file import FileReader, Limited, Reader, Writer
 from ..files.pipes import PipeReader
-from ..live.devices import find_device
+from ..live.devices import DEFAULT_NAMES, find_device
 from ..live.feedback import WARNING
 from ..live.session import Live
 from ..live.streams import agree_on_rate
-from .endpoints import open_source, open_target
+from ..live.virtual import PLANS, VirtualDevice, not_ours
+from .endpoints import Endpoint, open_source, open_target
 from .job import Job, write_stats
 from .reporter import Reporter
 
@@ -19,21 +20,27 @@ from .reporter import Reporter
 def run_live(job: Job, reporter: Reporter) -> None:
     """See `job.run`. A recording into a file is kept when Ctrl+C ends it, and dropped when an error does."""
     with contextlib.ExitStack() as cleanup:
-        source: str | Reader
+        source: str | VirtualDevice | Reader
         opened: FileReader | PipeReader | None = None
-        sink: str | Writer | None = None
+        sink: str | VirtualDevice | Writer | None = None
+        virtual = [_open_virtual(end, cleanup) for end in (job.source, job.target) if end.kind == "virtual"]
         if job.target.kind == "device":
-            sink = job.target.name
+            sink = _beside(virtual, job.target.name, "speakers")
         if job.source.kind == "device":
-            source = job.source.name
+            source = _beside(virtual, job.source.name, "mic")
+        elif job.source.kind == "virtual":
+            source = virtual[0]
         else:
             opened = open_source(job.source, job.raw)
             cleanup.callback(opened.close)
             source = opened if job.duration_seconds is None else Limited(opened, job.duration_seconds)
         writer: Writer | None = None
-        if job.target.kind != "device":
-            if isinstance(source, str):
-                rate = agree_on_rate([(find_device(source, "input"), "input")])
+        if job.target.kind == "virtual":
+            sink = virtual[-1]
+        elif job.target.kind != "device":
+            if isinstance(source, str | VirtualDevice):
+                device = source.find() if isinstance(source, VirtualDevice) else find_device(source, "input")
+                rate = agree_on_rate([(device, "input")])
             else:
                 rate = source.sample_rate
             writer = sink = open_target(
@@ -62,6 +69,8 @@ def run_live(job: Job, reporter: Reporter) -> None:
         try:
             with live:
                 reporter.say(f"rtdenoise: {live.start_line()}")
+                for made in virtual:
+                    reporter.say(f"rtdenoise: choose {made.choose!r} as the {made.plan.role} in the call program")
                 if live.may_howl:
                     reporter.say(f"rtdenoise: {WARNING}")
                 reporter.detail(f"rtdenoise: {live.report()}")
@@ -76,3 +85,12 @@ def run_live(job: Job, reporter: Reporter) -> None:
         write_stats(job, live.report(), time.monotonic() - begun)
         if interruption:
             raise interruption
+
+
+def _open_virtual(end: Endpoint, cleanup: contextlib.ExitStack) -> VirtualDevice:
+    return cleanup.enter_context(VirtualDevice(PLANS[end.name]))
+
+
+def _beside(virtual: list[VirtualDevice], name: str, default: str) -> str:
+    """A device by name; the default one only where that is not a virtual device of ours."""
+    return not_ours(name, DEFAULT_NAMES[default]) if virtual and name == default else name

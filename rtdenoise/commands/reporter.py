@@ -27,12 +27,14 @@ class Reporter:
             self._print(text)
 
     def error(self, text: str, error: BaseException) -> None:
-        """One line, and the traceback for those who asked twice."""
+        """One line, a second one where the error has advice, and the traceback for those who asked twice."""
         if self.verbosity >= 2:
             import traceback
 
             self._print("".join(traceback.format_exception(error)).rstrip())
         self._print(f"rtdenoise: {' '.join(text.split())}")
+        if hasattr(error, "advice"):
+            self._print(f"rtdenoise: {error.advice}")
 
     @property
     def on_terminal(self) -> bool:
