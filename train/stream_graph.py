@@ -72,12 +72,11 @@ def stream_graph(net) -> onnx.ModelProto:
 
 
 def _features(graph: Graph, net) -> str:
-    """``(1, 3, 1, n_bins - 1)``: what ``StreamNet.features`` computes."""
-    frame = graph.op("Slice", "frame", [0], [net.n_bins - 1], [1])
-    power = graph.op("Add", graph.op("ReduceSumSquare", frame, axes=[2], keepdims=1), [1e-10])
+    """``(1, 3, 1, n_bins - 1)``: what ``StreamNet.features`` computes; bins run last, where broadcasting is fast."""
+    x = graph.op("Transpose", graph.op("Slice", "frame", [0], [net.n_bins - 1], [1]), perm=[0, 2, 1])
+    power = graph.op("Add", graph.op("ReduceSumSquare", x, axes=[1], keepdims=1), [1e-10])
     scale = graph.op("Pow", power, [0.5 * (net.config.compression - 1.0)])
-    x = graph.op("Mul", graph.op("Concat", frame, graph.op("Sqrt", power), axis=2), scale)
-    return graph.op("Unsqueeze", graph.op("Transpose", x, perm=[0, 2, 1]), [2])
+    return graph.op("Unsqueeze", graph.op("Mul", graph.op("Concat", x, graph.op("Sqrt", power), axis=1), scale), [2])
 
 
 def _convolution(graph: Graph, x: str, layer) -> str:
