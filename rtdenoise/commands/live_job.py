@@ -11,7 +11,8 @@ from ..live.devices import DEFAULT_NAMES, find_device
 from ..live.feedback import WARNING
 from ..live.session import Live
 from ..live.streams import agree_on_rate
-from ..live.virtual import PLANS, VirtualDevice, not_ours
+from ..live.virtual import VirtualDevice, not_ours
+from ..live.virtual_modules import PLANS
 from .endpoints import Endpoint, open_source, open_target
 from .job import Job, write_stats
 from .reporter import Reporter

@@ -7,6 +7,7 @@ import sys
 from ..live import virtual
 from ..live.cable import CableMissingError, find_cable, other_side
 from ..live.devices import list_devices
+from ..live.virtual_modules import PLANS, VirtualPlan, VirtualState
 from .reporter import Reporter
 
 
@@ -24,7 +25,7 @@ def run_virtual(word: str, action: str, reporter: Reporter) -> tuple[str, bool]:
     Raises:
         DeviceError: it cannot be done; see `virtual.create`, `virtual.remove`, `cable.find_cable`.
     """
-    plan = virtual.PLANS[word]
+    plan = PLANS[word]
     if not sys.platform.startswith("linux"):
         return _about_cable(plan, action, reporter)
     use = f"rtdenoise --input {word} --output speakers"
@@ -44,7 +45,7 @@ def run_virtual(word: str, action: str, reporter: Reporter) -> tuple[str, bool]:
     return "", True
 
 
-def _describe(plan: virtual.VirtualPlan, state: virtual.VirtualState) -> str:
+def _describe(plan: VirtualPlan, state: VirtualState) -> str:
     if not state.there:
         return f"{plan.title}: not there"
     stays = "stays until it is removed" if state.kept else "goes when nobody uses it"
@@ -55,7 +56,7 @@ def _describe(plan: virtual.VirtualPlan, state: virtual.VirtualState) -> str:
     return f"{plan.title}: there, {stays}; {users}; {verb} {', '.join(state.programs) or 'nobody'}"
 
 
-def _about_cable(plan: virtual.VirtualPlan, action: str, reporter: Reporter) -> tuple[str, bool]:
+def _about_cable(plan: VirtualPlan, action: str, reporter: Reporter) -> tuple[str, bool]:
     """Where it is a cable, not ours to make or remove."""
     try:
         name = find_cable(plan.word, plan.kind, list_devices(), sys.platform).name
