@@ -171,7 +171,8 @@ def train(
     cache: Path | None = None,
 ) -> Checkpoint:
     """Train for so many epochs, steps or minutes (of the whole run, earlier parts included) and leave in ``out``
-    ``checkpoint.npz`` (to continue and to export), ``log.jsonl`` and ``config.json``.
+    ``checkpoint.npz`` (to continue and to export), ``best.npz`` (the best weights alone, small), ``log.jsonl`` and
+    ``config.json``.
 
     Raises:
         DataError: nothing to train on, or nothing to hold out.
@@ -207,6 +208,7 @@ def train(
         }
         entry |= run.validate()
         run.checkpoint.save(file)
+        run.checkpoint.save(out / "best.npz", best_only=True)
         with open(out / "log.jsonl", "a") as log:
             log.write(json.dumps(entry) + "\n")
         print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.items()), flush=True)
