@@ -65,7 +65,11 @@ class VirtualDevice:
         if self._holding is not None:
             goodbye = threading.Thread(target=self._leave, name="rtdenoise goodbye", daemon=True)
             goodbye.start()
-            goodbye.join(_GOODBYE_SECONDS)
+            try:
+                goodbye.join(_GOODBYE_SECONDS)
+            except KeyboardInterrupt:  # the second Ctrl+C of the impatient
+                goodbye.join(_GOODBYE_SECONDS)
+                raise
 
     def _leave(self) -> None:
         with contextlib.suppress(DeviceError), self._lock, _alone(), _spoken_to():
@@ -78,7 +82,11 @@ class VirtualDevice:
                 self._holding = None
 
     def __enter__(self) -> VirtualDevice:
-        self.find()
+        try:
+            self.find()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(

@@ -164,7 +164,7 @@ def _load(connection: Any, module: str, arguments: str) -> None:
 
 def _properties(plan: VirtualPlan, title: str, more: str = "") -> str:
     # A low priority, by which PipeWire chooses defaults: nobody gets this device who did not ask for it.
-    return f"'device.description=\"{title}\" {_MARK}={plan.word} priority.session=1 priority.driver=1 {more}'"
+    return f"'device.description=\"{title}\" {_MARK}={plan.word} priority.session=0 priority.driver=0 {more}'"
 
 
 def unload(connection: Any, plan: VirtualPlan) -> None:
