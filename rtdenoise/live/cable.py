@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import DeviceError
-from .devices import DeviceInfo, Kind, find_device
+from .devices import DeviceInfo, Kind, of_best_host_api
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def find_cable(word: str, kind: Kind, devices: Sequence[DeviceInfo], system: str
     if cable is None:
         raise DeviceError(f"{word} is for Linux, macOS and Windows, and this is {system!r}; name a device instead")
     for beginning in cable.ends[word]:
-        names = [device.name for device in devices if device.channels(kind) and device.name.startswith(beginning)]
-        if names:
-            return find_device(names[0], kind, list(devices))
+        found = [device for device in devices if device.channels(kind) and device.name.startswith(beginning)]
+        if found:
+            return of_best_host_api(found)[0]
     raise CableMissingError(
         f"{word} needs {cable.product}, which is not installed: {cable.install}, then restart the computer",
         f"then run this again and choose {other_side(cable.ends[word][0])!r} in the call program",

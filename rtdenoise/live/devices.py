@@ -249,7 +249,7 @@ def find_device(name_or_index: str | int, kind: Kind, devices: list[DeviceInfo] 
     by_index = [device for device in usable if str(device.index) == wanted]
     exact = [device for device in usable if wanted and wanted in (device.name.lower(), device.server_name.lower())]
     part = [device for device in usable if wanted in device.name.lower()] if wanted and not wanted.isdigit() else []
-    matches = _of_best_host_api(exact or by_index or part)
+    matches = of_best_host_api(exact or by_index or part)
     if not matches:
         usable.sort(key=lambda device: -_closeness(wanted, device.name.lower()))
         raise DeviceError(f"no {kind} device is called {str(name_or_index)!r}; {_name_one_of(usable)}")
@@ -267,7 +267,8 @@ def _rank(host_api: str) -> int:
     return _HOST_API_ORDER.index(host_api) if host_api in _HOST_API_ORDER else len(_HOST_API_ORDER)
 
 
-def _of_best_host_api(devices: list[DeviceInfo]) -> list[DeviceInfo]:
+def of_best_host_api(devices: list[DeviceInfo]) -> list[DeviceInfo]:
+    """Those of the host API that is preferred among theirs: Windows lists every device once for each."""
     best = min((_rank(device.host_api) for device in devices), default=0)
     return [device for device in devices if _rank(device.host_api) == best]
 

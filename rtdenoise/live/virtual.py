@@ -54,10 +54,14 @@ class VirtualDevice:
             self.choose = other_side(found.name)
             return found
         with self._lock, _alone():
-            if self._holding is None or not self._holding.connected:
+            if self._holding is None:
                 self._holding = _connect(self.plan.word)
-            with _spoken_to():
-                make(self._holding, self.plan)
+            try:
+                with _spoken_to():
+                    make(self._holding, self.plan)
+            except DeviceError:
+                self._let_go()
+                raise
         return _as_device(self.plan)
 
     def close(self) -> None:
@@ -72,14 +76,18 @@ class VirtualDevice:
                 raise
 
     def _leave(self) -> None:
-        with contextlib.suppress(DeviceError), self._lock, _alone(), _spoken_to():
-            try:
+        with contextlib.suppress(DeviceError), self._lock, _alone():
+            self._let_go()
+
+    def _let_go(self) -> None:
+        try:
+            with contextlib.suppress(DeviceError), _spoken_to():
                 state = look(self._holding, self.plan)
                 if state.there and not state.kept and len(state.users) <= 1:
                     unload(self._holding, self.plan)
-            finally:
-                self._holding.close()
-                self._holding = None
+        finally:
+            self._holding.close()
+            self._holding = None
 
     def __enter__(self) -> VirtualDevice:
         try:
