@@ -69,6 +69,13 @@ def connect(purpose: str) -> Any:
     return connection
 
 
+def gone() -> tuple[type[Exception], ...]:
+    """What pulsectl raises where the server has gone or refuses; the last one where it was known to have gone."""
+    import pulsectl
+
+    return pulsectl.PulseError, pulsectl.PulseDisconnected, pulsectl.pulsectl.c.pa.CallError
+
+
 def server_devices() -> tuple[str, list[ServerDevice]]:
     """The server's name, ``PulseAudio`` or ``PipeWire``, and its sinks and sources; nothing where there is none."""
     connection = connect("devices")
@@ -174,8 +181,7 @@ class ServerWatch:
                 seen.set()
                 raise pulsectl.PulseLoopStop
 
-        gone = (pulsectl.PulseError, pulsectl.PulseDisconnected)
-        with contextlib.suppress(*gone), contextlib.closing(connection):
+        with contextlib.suppress(*gone()), contextlib.closing(connection):
             connection.event_mask_set("sink", "source", "sink_input", "source_output")
             connection.event_callback_set(take)
             while not self._stopping and self.lost is None:

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import DeviceError
 from .cable import find_cable, is_cable, other_side
 from .devices import DeviceInfo, Kind, find_device, list_devices
-from .sound_server import OWN_PREFIX, connect, server_devices
+from .sound_server import OWN_PREFIX, connect, gone, server_devices
 from .virtual_modules import VirtualPlan, VirtualState, look, make, unload
 
 _LOCK_SECONDS = 5.0
@@ -222,11 +222,9 @@ def _why_not_connected() -> str:
 @contextlib.contextmanager
 def _spoken_to() -> Iterator[None]:
     """What pulsectl raises when a server goes becomes an error for people."""
-    import pulsectl
-
     try:
         yield
-    except (pulsectl.PulseError, pulsectl.PulseDisconnected) as error:
+    except gone() as error:
         raise DeviceError(
             f"the sound server has gone while it was asked for a virtual device ({type(error).__name__}); try again"
         ) from None
