@@ -146,6 +146,7 @@ class ServerWatch:
         self.natures: dict[str, str] = {}
         self._names = dict(names)
         self._places: dict[Kind, tuple[int, int]] = {}  # by kind: our stream's number, and its device's
+        self._held: set[Kind] = set()  # streams that would be elsewhere, had we not moved them
         self._stopping = False
         try:
             self._find_streams(connection)
@@ -177,12 +178,12 @@ class ServerWatch:
 
         def take(event: Any) -> None:
             moved = event.facility in ("sink_input", "source_output") and event.t == "change"
-            if moved or event.t == "remove":
+            if moved or event.t == "remove" or event.facility == "server":
                 seen.set()
                 raise pulsectl.PulseLoopStop
 
         with contextlib.suppress(*gone()), contextlib.closing(connection):
-            connection.event_mask_set("sink", "source", "sink_input", "source_output")
+            connection.event_mask_set("sink", "source", "sink_input", "source_output", "server")
             connection.event_callback_set(take)
             while not self._stopping and self.lost is None:
                 connection.event_listen(timeout=_LOOK_SECONDS)
@@ -197,16 +198,29 @@ class ServerWatch:
                 self.lost = self._names[kind]
                 return
             moved_to = [there for number, there, _ in _streams(connection, kind) if number == stream]
-            if not self._names[kind] and _is_own(connection, kind, moved_to):
-                # Our virtual device has become the default; a stream that followed it there would hear itself.
-                move = connection.source_output_move if kind == "input" else connection.sink_input_move
-                move(stream, device)
-                continue
             self._places[kind] = stream, (moved_to or [device])[0]
+            if not self._names[kind]:
+                self._keep_from_ourselves(connection, kind, device)
 
+    def _keep_from_ourselves(self, connection: Any, kind: Kind, before: int) -> None:
+        """Undo that a stream follows the default to a virtual device of ours: it would hear itself.
 
-def _is_own(connection: Any, kind: Kind, numbers: list[int]) -> bool:
-    return any(there.index in numbers and there.name.startswith(OWN_PREFIX) for there in _devices(connection, kind))
+        A server takes that for the user's choice and moves the stream no more; so we do, when the default is another.
+        """
+        stream, device = self._places[kind]
+        info = connection.server_info()
+        default = info.default_source_name if kind == "input" else info.default_sink_name
+        theirs = {there.index: there.name for there in _devices(connection, kind)}
+        target = None
+        if theirs.get(device, "").startswith(OWN_PREFIX):
+            target = before
+            self._held.add(kind)
+        elif kind in self._held and not default.startswith(OWN_PREFIX):
+            target = next((index for index, name in theirs.items() if name == default), None)
+            self._held.discard(kind)
+        if target is not None:
+            (connection.source_output_move if kind == "input" else connection.sink_input_move)(stream, target)
+            self._places[kind] = stream, target
 
 
 def _devices(connection: Any, kind: Kind) -> list[Any]:
