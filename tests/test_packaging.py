@@ -36,6 +36,7 @@ def test_weights_sample_and_licence_are_in_the_wheel(wheel):
     names = set(wheel.namelist())
     for name in (
         "weights/stream.onnx",
+        "weights/unet8k.onnx",
         "weights/MODEL_CARD.md",
         "samples/demo_clean.flac",
         "samples/demo_noisy.flac",
