@@ -58,6 +58,7 @@ def test_the_written_gradient_of_the_recurrent_layer_is_that_of_the_plain_loop(f
             assert np.abs(found[f"plain_{i}"]).max() > 0.1
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_another_backend_has_the_same_gradients_and_goes_on_from_the_same_checkpoint(folder, backend):
     if importlib.util.find_spec(backend) is None:
