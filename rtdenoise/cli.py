@@ -217,7 +217,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
 @click.argument("action", type=click.Choice(["create", "remove", "status"]))
 @click.pass_context
 def virtual_mic(ctx: click.Context, action: str) -> None:
-    """Make, remove or look at the microphone "Denoised microphone".
+    """Make, remove or see "Denoised microphone".
 
     rtdenoise --output virtual-mic makes one for as long as it runs; one that is created here stays, without sound
     while rtdenoise does not run. Status: exit code 0 when it is there, else 1.
@@ -229,7 +229,7 @@ def virtual_mic(ctx: click.Context, action: str) -> None:
 @click.argument("action", type=click.Choice(["create", "remove", "status"]))
 @click.pass_context
 def virtual_speakers(ctx: click.Context, action: str) -> None:
-    """Make, remove or look at the loudspeakers "Denoised speakers".
+    """Make, remove or see "Denoised speakers".
 
     rtdenoise --input virtual-speakers makes them for as long as it runs; those that are created here stay, and swallow
     all sound while rtdenoise does not run. Status: exit code 0 when they are there, else 1.
