@@ -15,7 +15,8 @@ import pytest
 from command_line import refused, run
 
 from benchmarks import pulse
-from rtdenoise.errors import DeviceError
+from rtdenoise.commands.endpoints import Endpoint, parse_source, parse_target
+from rtdenoise.errors import DeviceError, ParameterError
 from rtdenoise.live import virtual
 from rtdenoise.live.virtual import VirtualDevice
 from rtdenoise.live.virtual_modules import MICROPHONE, PLANS, SPEAKERS
@@ -72,6 +73,16 @@ def test_without_the_library_of_pulseaudio_it_is_asked_for(nowhere, monkeypatch,
 )
 def test_what_makes_no_sense_is_wrong_usage(arguments, fragments):
     refused(run(*arguments), 2, *fragments)
+
+
+def test_each_end_is_for_one_direction():
+    assert parse_target("virtual-mic") == Endpoint("virtual", "virtual-mic")
+    assert parse_source("virtual-speakers") == Endpoint("virtual", "virtual-speakers")
+    assert parse_target("device:virtual-mic") == Endpoint("device", "virtual-mic")
+    with pytest.raises(ParameterError, match=r"sound goes in there"):
+        parse_source("virtual-mic")
+    with pytest.raises(ParameterError, match=r"sound comes out of there"):
+        parse_target("virtual-speakers")
 
 
 @pytest.fixture
