@@ -34,20 +34,16 @@ MATERIAL = {"samples": lambda: default_pairs()[::2], "recordings": lambda: recor
 #: What the present weights do not reach, or only just, and what they hold instead. Better weights: take lines out.
 SHORT_OF_IT = {
     "samples": {
-        "clean speech at -6 dBFS: SI-SDR": 19.3,
-        "clean speech at -6 dBFS: PESQ-WB": 3.5,
-        "beginnings of words kept, clean": -1.3,
-        "beginnings of words kept, at 10 dB SNR": -6.2,
-        "beginnings of words kept, at 5 dB SNR": -9.2,
-        "above 8 kHz: clean speech kept": -4.5,
+        "clean speech at -6 dBFS: SI-SDR": 21.0,
+        "clean speech at -6 dBFS: PESQ-WB": 3.85,
+        "beginnings of words kept, at 10 dB SNR": -4.0,
+        "beginnings of words kept, at 5 dB SNR": -8.0,
         "above 8 kHz: speech in white noise at 10 dB kept": -14.5,
-        "after a slam: most that speech is quieter in the next second": 5.5,
     },
     "recordings": {
-        "clean speech at -6 dBFS: PESQ-WB": 3.6,
-        "beginnings of words kept, clean": -1.3,
-        "beginnings of words kept, at 10 dB SNR": -2.8,
-        "beginnings of words kept, at 5 dB SNR": -3.8,
+        "clean speech at -6 dBFS: PESQ-WB": 3.85,
+        "beginnings of words kept, at 10 dB SNR": -3.6,
+        "beginnings of words kept, at 5 dB SNR": -4.3,
     },
 }
 
