@@ -27,10 +27,8 @@ def net():
 @pytest.fixture(scope="module")
 def checkpoint(net, tmp_path_factory):
     file = tmp_path_factory.mktemp("run") / "checkpoint.npz"
-    task = trainer.Task(net, TINY)
-    task.compile(optimizer="adam")
-    task.optimizer.build(net.trainable_variables)
-    trainer.save_checkpoint(file, TINY, task, trainer.Average(net.get_weights(), 5), trainer.Progress())
+    learner = trainer.Learner(trainer.Task(net, TINY), trainer.MeanWeights(net, 5))
+    trainer.save_checkpoint(file, TINY, learner, trainer.Progress())
     return file
 
 
@@ -82,7 +80,7 @@ def test_the_engine_gives_what_training_heard(net, exported):
     rng = np.random.default_rng(2)
     samples = (0.1 * rng.standard_normal(60 * 128)).astype(np.float32)
     task = trainer.Task(net, TINY)
-    expected = np.asarray(task.transform.samples(task(samples[None])))[0]
+    expected = np.asarray(task.transform.samples(task.masked(samples[None])))[0]
     denoiser = Denoiser(16000, exported)
     got = np.concatenate([denoiser.process(samples), denoiser.flush()])[denoiser.latency :]
     np.testing.assert_allclose(got[: len(expected)], expected, atol=1e-5)

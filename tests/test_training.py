@@ -159,7 +159,7 @@ def test_a_mixer_that_dies_ends_the_run_with_all_saved(data, tmp_path, monkeypat
 
     def deadly(self, number, *batch):
         if number == 1:
-            for process in mixers[0]._pool._processes.values():
+            for process in mixers[0].processes:
                 process.kill()
         return step(self, number, *batch)
 
@@ -182,6 +182,11 @@ def test_checkpoints_of_another_net_and_files_that_are_none_are_refused(uncut, t
     np.savez(tmp_path / "cut.npz", **arrays)
     with pytest.raises(TrainingError, match="other arrays than this configuration needs"):
         restore(tmp_path / "cut.npz", TINY, make_learner())
+    adam = dataclasses.replace(TINY, optimizer="adamw")
+    with pytest.raises(TrainingError, match="--new-cycle begins with a new optimiser"):
+        restore(uncut, adam, make_learner(adam))
+    assert restore(uncut, adam, learner := make_learner(adam), new_optimizer=True).step == STEPS
+    assert int(learner.optimizer.iterations) == 0
     for content in (b"nonsense", b"", uncut.read_bytes()[:5000]):
         (tmp_path / "nonsense.npz").write_bytes(content)
         with pytest.raises(TrainingError, match="not a checkpoint"):

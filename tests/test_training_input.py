@@ -37,6 +37,8 @@ def cache(tmp_path_factory):
         ('{"net": 3}', "net must be a table"),
         ('{"batch": "8"}', "batch is '8'; it must be of one kind with 8"),
         ('{"batch": 0}', "batch is 0; it must be 1 or more"),
+        ('{"mixers": 0}', "mixers is 0"),
+        ('{"optimizer": "sgd"}', "optimizer is 'sgd'; it must be muon or adamw"),
         ('{"mixing": "gpu"}', "mixing is 'gpu'; it must be auto, host or device"),
         ('{"learning_rate": -1}', "learning_rate is -1.0; it must be above 0"),
         ('{"mix": {"crop_seconds": 0.1}}', "mix.crop_seconds is 0.1"),

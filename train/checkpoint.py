@@ -70,8 +70,9 @@ def load_weights(file: Path, kind: str = "mean") -> tuple[TrainConfig, list[np.n
     return config, weights
 
 
-def restore(file: Path, config: TrainConfig, learner: Learner) -> Progress:
-    """Put back what ``save_checkpoint`` wrote; a discriminator that the file does not hold starts anew.
+def restore(file: Path, config: TrainConfig, learner: Learner, new_optimizer: bool = False) -> Progress:
+    """Put back what ``save_checkpoint`` wrote; a discriminator that the file does not hold starts anew, and with
+    ``new_optimizer`` so does an optimiser of another kind.
 
     Raises:
         TrainingError: not a checkpoint, or of another net.
@@ -82,9 +83,14 @@ def restore(file: Path, config: TrainConfig, learner: Learner) -> Progress:
         raise TrainingError(f"{file} holds a net of {stored_config.net}, this run's is {config.net}; start a new run")
     groups = [(learner.task.net.weights, weights), (learner.mean.variables, mean)]
     groups += [(variables, arrays) for variables, arrays in zip(state.values(), others, strict=True) if arrays]
-    for variables, arrays in groups:
+    for i, (variables, arrays) in enumerate(groups):
         if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
-            raise TrainingError(f"{file} holds other arrays than this configuration needs; start a new run")
+            if i >= 2 and new_optimizer:
+                continue
+            raise TrainingError(
+                f"{file} holds other arrays than this configuration needs; "
+                + ("--new-cycle begins with a new optimiser" if i >= 2 else "start a new run")
+            )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
     return progress

@@ -106,7 +106,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check(self.mixing in ("auto", "host", "device"), "mixing", self.mixing, "auto, host or device")
         _check(self.optimizer in ("muon", "adamw"), "optimizer", self.optimizer, "muon or adamw")
-        _check(self.batch >= 1, "batch", self.batch, "1 or more")
+        for name in ("batch", "mixers", "lead", "device_noises"):
+            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _check(self.mix.crop_seconds >= 0.25, "mix.crop_seconds", self.mix.crop_seconds, "0.25 or more")
 

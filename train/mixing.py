@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import multiprocessing
+import queue
 import signal
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import threading
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -201,56 +205,61 @@ def mixer_of(config: MixConfig, material: Material) -> Mixer:
     return Mixer(config, material.speech, material.noise, material.rooms)
 
 
-_mixer: Mixer
+def _send_batches(
+    pipe: Connection, config: MixConfig, data: Path, cache: Path, seed: int, size: int, numbers: Iterable[int]
+) -> None:
+    """What a mixing process does until nobody listens."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches every process; the training ends its mixers itself
+    mixer = mixer_of(config, load_material(data, cache))
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for number in numbers:
+            pipe.send(mixer.batch(seed, number, size))
 
 
-def _start_worker(config: MixConfig, data: Path, cache: Path) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl+C reaches every process; the training ends its mixers itself
-        signal.signal(number, signal.SIG_IGN)
-    global _mixer
-    _mixer = mixer_of(config, load_material(data, cache))
-
-
-def _make_batch(seed: int, number: int, size: int) -> tuple[Float32, Float32]:
-    return _mixer.batch(seed, number, size)
+def _receive_batches(pipe: Connection, waiting: queue.Queue[tuple[Float32, Float32] | None]) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            waiting.put(pipe.recv())
+    waiting.put(None)
 
 
 class BatchStream:
-    """Batches in their order, made ahead by other processes; ``lead`` tells how many wait."""
+    """Batches in their order, made ahead by other processes, which take turns; ``lead`` tells how many wait.
+
+    Each process has a pipe of its own, so that one that is killed, even while it writes, is noticed: of a pool of
+    processes, the rest would wait for it for ever.
+    """
 
     def __init__(
         self, config: MixConfig, data: Path, cache: Path, *, seed: int, size: int, first: int, workers: int, lead: int
     ) -> None:
-        import multiprocessing
-
-        self._pool = ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), _start_worker, (config, data, cache)
-        )
-        self._job = (seed, size)
-        self._next = first
-        self._waiting: list[Future[tuple[Float32, Float32]]] = []
-        for _ in range(lead):
-            self._order()
-
-    def _order(self) -> None:
-        seed, size = self._job
-        self._waiting.append(self._pool.submit(_make_batch, seed, self._next, size))
-        self._next += 1
+        context = multiprocessing.get_context("spawn")
+        self.processes, self._waiting = [], []
+        for turn in range(workers):
+            here, there = context.Pipe(duplex=False)
+            numbers = itertools.count(first + turn, workers)
+            arguments = (there, config, data, cache, seed, size, numbers)
+            self.processes.append(context.Process(target=_send_batches, args=arguments, daemon=True))
+            self.processes[-1].start()
+            there.close()
+            self._waiting.append(queue.Queue(max(1, lead // workers)))
+            threading.Thread(target=_receive_batches, args=(here, self._waiting[-1]), daemon=True).start()
 
     @property
     def lead(self) -> int:
         """Batches that are ready, at most ``lead``."""
-        return sum(job.done() for job in self._waiting)
+        return sum(waiting.qsize() for waiting in self._waiting)
 
     def __iter__(self) -> Iterator[tuple[Float32, Float32]]:
-        while True:
-            try:
-                batch = self._waiting.pop(0).result()
-                self._order()
-            except BrokenProcessPool as problem:
-                raise TrainingError("a process that mixes has died; is there too little memory?") from problem
+        for waiting in itertools.cycle(self._waiting):
+            batch = waiting.get()
+            if batch is None:
+                raise TrainingError("a process that mixes has died; is there too little memory?")
             yield batch
 
     def close(self) -> None:
-        """Stop the workers."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Stop the processes."""
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.join()

@@ -124,7 +124,7 @@ def train(
     learner = (AdversarialLearner if config.adversarial.enabled else Learner)(
         task, mean := MeanWeights(task.net, config.ema_steps)
     )
-    progress = restore(resume, config, learner) if resume else Progress()
+    progress = restore(resume, config, learner, new_cycle) if resume else Progress()
     if new_cycle:
         progress.seconds, progress.cycle_start = 0.0, progress.step
     validation = make_validation(config, task, material)
@@ -212,7 +212,7 @@ def train(
             figures.look()
             report()
             validate_and_save()
-            if lost is not None:
+            if lost is not None and not stopped:
                 raise TrainingError(f"{lost} {checkpoint} holds all until step {progress.step}") from lost
     except FloatingPointError as problem:
         raise TrainingError(f"{problem}, so the run stops; the last good weights: {saved}") from problem
