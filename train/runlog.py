@@ -42,8 +42,12 @@ class RunLog:
 
     def plot(self) -> None:
         """Draw ``training.png`` anew from ``log.jsonl``."""
-        if self._events is not None:
-            self._events.flush()
+        try:
+            if self._events is not None:
+                self._events.flush()
+        except OSError as problem:
+            print(f"cannot write {self.out / 'events'}: {problem}; the run goes on without", file=sys.stderr)
+            self._events = None
         if not self._plots:
             return
         try:
