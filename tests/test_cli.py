@@ -202,7 +202,7 @@ def test_models(leaky):
     assert (table.code, table.err) == (0, "")
     assert "stream" in table.out.decode()
     listed = json.loads(run("models", "--json").out)
-    assert [model["name"] for model in listed] == ["stream"]
+    assert [model["name"] for model in listed] == ["stream", "unet8k"]
     assert listed[0]["latency_seconds"] == 0.016
     assert Path(listed[0]["path"]).is_file()
 

@@ -192,5 +192,6 @@ def test_a_device_into_nothing_is_counted(identity, noise):
 
 def test_a_source_that_breaks_off_is_told_at_the_end(identity):
     reader = PipeReader(io.BytesIO(b"\0" * 3201), RawFormat(RATE))
-    with Live(reader, None, model=identity) as live, pytest.raises(AudioFileError):
+    # A source as short as this may be at its end before the start is over.
+    with pytest.raises(AudioFileError), Live(reader, None, model=identity) as live:
         live.wait(10)
