@@ -77,7 +77,7 @@ def test_another_backend_has_the_same_gradients_and_goes_on_from_the_same_checkp
         for a, b in zip(
             *(load_weights(folder / o / "checkpoint.npz", kind)[1] for o in (backend, "here")), strict=True
         ):
-            # Adam's first steps go by the gradient's sign, which differs where the gradient is nearly nothing.
+            # A first step goes by the gradient's direction, which differs where the gradient is nearly nothing.
             assert np.mean(np.abs(a - b)) < 2e-4
     assert restore(folder / backend / "checkpoint.npz", TINY, learner := make_learner()).step == 5
     assert int(learner.optimizer.iterations) == 2

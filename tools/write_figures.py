@@ -35,6 +35,11 @@ def read(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def is_busy(machine: dict[str, Any]) -> bool:
+    """Whether more was running than there are cores, when the measuring began."""
+    return (machine["load_average"] or 0) > machine["cores"]
+
+
 def load_percent() -> str:
     """Median load of one core, paced as live at 48 kHz."""
     rows = [row for row in read("hop_time")["rows"] if row["model"] == "stream" and row["rate"] == 48000]
@@ -48,18 +53,12 @@ def engine_latency() -> str:
     return f"{1000 * row['measured'] / row['rate']:.0f} ms"
 
 
-def live_latency() -> str:
-    """The whole way through the sound server at 48 kHz with --latency low."""
-    rows = [row for row in read("latency")["rows"] if (row["rate"], row["setting"]) == (48000, "low")]
-    return f"{next(row for row in rows if row['program'] == 'dry')['measured_ms']:.0f} ms"
-
-
 def files_speed() -> str:
     """A sentence with times real time; nothing where the machine was busy, for then it says nothing."""
     found = read("scaling")
-    machine, rounds = found["machine"], sorted(found["files"]["1"])
-    busy = (machine["load_average"] or 0) > machine["cores"]
-    return "" if busy else f"Files go at {rounds[len(rounds) // 2]:.0f} times real time on one core."
+    rounds = sorted(found["files"]["1"])
+    speed = f"Files go at {rounds[len(rounds) // 2]:.0f} times real time on one core."
+    return "" if is_busy(found["machine"]) else speed
 
 
 def comparison() -> str:
@@ -80,8 +79,11 @@ def comparison() -> str:
 
 
 def caveat() -> str:
-    """A warning where the figures are those of a quick run."""
-    return "**Preliminary, from two recordings on a busy machine.** " if read("report")["quick"] else ""
+    """What to know before quoting the table: how many recordings, and whether the machine had other things to do."""
+    quality = read("quality")
+    machine, files = quality["machine"], quality["data"]["pairs"]
+    busy = ", on a busy machine: compare its costs within the table only" if is_busy(machine) else ""
+    return f"{files} recordings{busy}."
 
 
 def _mean(means: dict[str, Any], name: str, measure: str, decimals: int) -> str:
@@ -91,7 +93,6 @@ def _mean(means: dict[str, Any], name: str, measure: str, decimals: int) -> str:
 FIGURES: dict[str, Callable[[], str]] = {
     "load": load_percent,
     "engine latency": engine_latency,
-    "live latency": live_latency,
     "files": files_speed,
     "caveat": caveat,
     "comparison": comparison,

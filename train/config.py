@@ -30,9 +30,9 @@ class NetConfig:
 class MixConfig:
     """How one example is made. Probabilities are per example, levels in dB or dBFS, (low, high) are uniform ranges."""
 
-    crop_seconds: float = 2.0
-    snr_db: tuple[float, float] = (-6.0, 22.0)  #: on the active level of the speech
-    level_dbfs: tuple[float, float] = (-42.0, -12.0)  #: of the mixture
+    crop_seconds: float = 2.496
+    snr_db: tuple[float, float] = (-9.0, 18.0)  #: on the active level of the speech
+    level_dbfs: tuple[float, float] = (-45.0, -4.0)  #: of the mixture
     second_noise: float = 0.3
     synthetic_noise: float = 0.12  #: coloured noise, hum or clicks instead of a recording
     noise_change: float = 0.1  #: the noise becomes another one somewhere in the crop
@@ -43,16 +43,16 @@ class MixConfig:
     early_seconds: float = 0.05
     band_limited: float = 0.2  #: to 4 kHz, as 8 kHz streams are
     clean_only: float = 0.06  #: nothing may change
-    noise_only: float = 0.05  #: silence comes out
+    noise_only: float = 0.07  #: silence comes out
     clipped: float = 0.03
     offset: float = 0.03  #: constant added to the microphone's signal
     level_jump: float = 0.08  #: both signals change their level at once
     #: How much more often than by its minutes a set is drawn; sets are file names up to the last hyphen, or folders.
     speech_weights: dict[str, float] = field(
-        default_factory=lambda: {"librispeech_en": 3.0, "msc_ml": 1.3, "vctk_en": 3.0, "ljspeech_en": 2.0,
+        default_factory=lambda: {"librispeech_en": 4.0, "msc_ml": 1.3, "vctk_en": 3.0, "ljspeech_en": 2.0,
                                  "precise_en": 0.7, "arabic_commands": 0.5, "audiocmn_zh": 0.7}
     )  # fmt: skip
-    noise_weights: dict[str, float] = field(default_factory=lambda: {"music_opsound": 0.6, "esc10": 1.5})
+    noise_weights: dict[str, float] = field(default_factory=lambda: {"music_opsound": 0.6, "esc10": 2.0})
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class LossConfig:
     magnitude: float = 100.0
     complex_parts: float = 20.0
     masked_frames: float = 0.25  #: the spectral terms on the masked frames, against those on the resynthesised signal
-    over_attenuation: float = 30.0
+    over_attenuation: float = 50.0
     waveform: float = 5.0
 
 
@@ -87,7 +87,7 @@ class TrainConfig:
     mix: MixConfig = field(default_factory=MixConfig)
     loss: LossConfig = LossConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
-    batch: int = 8
+    batch: int = 6
     optimizer: str = "muon"  #: or "adamw"
     #: Steps after which batch norms stay as they are: statistics of single batches make the loss half as large again
     norm_steps: int = 3000
@@ -95,7 +95,7 @@ class TrainConfig:
     warm_up_steps: int = 200
     weight_decay: float = 1e-3
     clip_norm: float = 5.0
-    ema_steps: float = 300.0  #: horizon of the exponential mean of the weights that is exported
+    ema_steps: float = 400.0  #: horizon of the exponential mean of the weights that is exported
     seed: int = 1
     mixing: str = "auto"  #: "host": processes beside the training; "device": where the net is; "auto": device if a GPU
     mixers: int = 1  #: processes that mix

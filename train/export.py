@@ -34,8 +34,9 @@ def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
     """
     from rtdenoise.config import STREAM_TRANSFORM
 
+    from .checkpoint import load_weights
     from .stream_graph import stream_graph
-    from .trainer import build_net, load_weights
+    from .task import build_net
 
     config, weights = load_weights(checkpoint)
     net = build_net(config)
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{what}", default="not stated", help="text for the file's metadata")
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from .trainer import TrainingError
+    from .errors import TrainingError
     from .unet8k.export import export as export_unet8k
 
     out = given.out or Path(__file__).parent.parent / "rtdenoise" / "weights" / f"{given.model}.onnx"

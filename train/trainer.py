@@ -13,8 +13,7 @@ import numpy as np
 from keras import ops
 
 from .adversarial import AdversarialLearner
-from .average import Average
-from .checkpoint import Progress, load_weights, restore, save_checkpoint
+from .checkpoint import Progress, restore, save_checkpoint
 from .compiled import has_gpu
 from .config import TrainConfig
 from .data import RATE
@@ -23,10 +22,8 @@ from .errors import TrainingError
 from .material import Material, load_material
 from .mixing import BatchStream
 from .runlog import RunLog
-from .task import Learner, MeanWeights, Task, build_net, zero_states
+from .task import Learner, MeanWeights, Task, build_net
 from .validation import make_validation
-
-__all__ = ["Average", "Progress", "TrainingError", "build_net", "load_weights", "train", "zero_states"]
 
 #: Steps between two looks at the loss: to look is to wait for the device.
 LOOK_EVERY = 10
