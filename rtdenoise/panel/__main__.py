@@ -1,0 +1,67 @@
+"""The panel's process: ``python -m rtdenoise.panel BOARD KEYS``, started by `process.Panel` only."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from .readings import BEAT, Board
+
+
+class Pipe:
+    """The writing end towards the audio process.
+
+    Args:
+        number: the file descriptor, on Windows the handle, that was inherited.
+    """
+
+    def __init__(self, number: int) -> None:
+        if sys.platform == "win32":
+            import msvcrt
+
+            number = msvcrt.open_osfhandle(number, os.O_WRONLY)
+        else:
+            os.set_blocking(number, False)  # the other side may be stopped for long
+        self._number = number
+
+    def send(self, key: bytes) -> bool:
+        """Send one byte; False when nobody will ever read it."""
+        try:
+            os.write(self._number, key)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
+
+
+def main(path: str, number: str) -> int:
+    """Wait for the first block, then draw until the audio process ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that makes the sound
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # even under nohup: without a terminal there is nothing to do
+        os.nice(5)
+    board, pipe = Board(Path(path)), Pipe(int(number))
+    from .app import PanelApp
+
+    try:
+        while board.read() is None:
+            if not pipe.send(BEAT):
+                return 0
+            time.sleep(0.02)
+        told = sys.stderr = io.StringIO()  # textual draws on the original; what it says of its crash fills screens
+        app = PanelApp(board.read, pipe.send)
+        app.run(mouse=False)
+        if app.return_code:
+            print("rtdenoise: the panel failed:", told.getvalue().strip().split("\n")[-1], file=sys.__stderr__)
+        return app.return_code or 0
+    finally:
+        board.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,154 @@
+"""The panel's process as the audio process sees it: started, fed, listened to, never waited for while sound flows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .readings import BEAT, Board, Readings
+
+_END_SECONDS = 3.0
+
+#: What a panel that was killed leaves switched on, off again: lines that do not wrap, paste marks, reports of focus and
+#: size, the other screen, a hidden cursor, colours.
+_PLAIN_TERMINAL = b"\x1b[?7h\x1b[?2004l\x1b[?1004l\x1b[?2048l\x1b[?1049l\x1b[?25h\x1b[0m"
+
+#: Ctrl+C and Ctrl+Z stay the terminal's, so that they reach the audio process whatever the panel does.
+_SETTINGS = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_DISABLE_KITTY_KEY": "1"}
+
+
+def can_draw() -> bool:
+    """Whether there is a terminal to draw on and to read keys from, and this process is the one it listens to."""
+    streams = sys.stdin, sys.stderr
+    if any(stream is None or not stream.isatty() for stream in streams) or os.environ.get("TERM") == "dumb":
+        return False
+    # One that reads keys from the background would be stopped for it.
+    return sys.platform == "win32" or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+
+
+class Panel:
+    """The panel until the end of the ``with`` block, or its own.
+
+    Its process begins at once, which takes it some tenths of a second, but draws nothing before the first `show`: what
+    goes wrong until then is told on a plain terminal.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._board: Board | None = None
+        self._keys = -1
+        self._terminal = _Terminal()
+        self.readings = Readings()
+
+    def __enter__(self) -> Panel:
+        with contextlib.suppress(OSError):
+            self._board = Board()
+            self._keys, theirs = os.pipe()
+            try:
+                self._process = _start(self._board.path, theirs)
+            finally:
+                os.close(theirs)
+        return self
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is there to be shown anything."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the terminal is the panel's."""
+        return self._process is not None and self.readings.count > 0
+
+    def show(self) -> None:
+        """Publish `readings`."""
+        if self._board is not None:
+            self._board.write(self.readings)
+
+    def pressed(self) -> list[bytes]:
+        """What was pressed since the last call; never waits."""
+        return [bytes([key]) for key in _read_waiting(self._keys) if key != BEAT[0]] if self._process else []
+
+    def close(self) -> None:
+        """End it and give the terminal back."""
+        if self._keys >= 0:
+            os.close(self._keys)  # its next beat finds nobody
+            self._keys = -1
+        if self._process is not None:
+            try:
+                clean = self._process.wait(_END_SECONDS) == 0
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                clean = self._process.wait() == 0
+            if not clean and self.drawn:
+                self._terminal.restore()
+            self._process = None
+        if self._board is not None:
+            self._board.remove()
+            self._board = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Terminal:
+    """The terminal as it was found."""
+
+    def __init__(self) -> None:
+        self._settings: list[Any] | None = None
+        if sys.platform != "win32":
+            import termios
+
+            with contextlib.suppress(OSError, ValueError, termios.error):
+                self._settings = termios.tcgetattr(sys.stdin.fileno())
+
+    def restore(self) -> None:
+        """Make it so again."""
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), _PLAIN_TERMINAL)
+        if sys.platform != "win32" and self._settings is not None:
+            import termios
+
+            before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else it stops who does so from the background
+            with contextlib.suppress(OSError, ValueError, termios.error):
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, self._settings)
+            signal.signal(signal.SIGTTOU, before)
+
+
+def _start(board: Path, keys: int) -> subprocess.Popen[bytes]:
+    """Start the process; it inherits the terminal and the writing end of the pipe. Standard output may carry sound, so
+    it gets the terminal for that too."""
+    options: dict[str, Any] = {"stdout": sys.stderr, "env": os.environ | _SETTINGS}
+    if sys.platform == "win32":
+        import msvcrt
+
+        keys = msvcrt.get_osfhandle(keys)
+        os.set_handle_inheritable(keys, True)
+        options["close_fds"] = False
+    else:
+        options["pass_fds"] = [keys]
+    return subprocess.Popen([sys.executable, "-m", __package__, str(board), str(keys)], **options)
+
+
+def _read_waiting(pipe: int) -> bytes:
+    """What waits in a pipe, without waiting for more."""
+    try:
+        if sys.platform != "win32":
+            os.set_blocking(pipe, False)
+            return os.read(pipe, 4096)
+        import ctypes
+        import msvcrt
+
+        waiting = ctypes.c_ulong()
+        ctypes.windll.kernel32.PeekNamedPipe(msvcrt.get_osfhandle(pipe), None, 0, None, ctypes.byref(waiting), None)
+        return os.read(pipe, waiting.value) if waiting.value else b""
+    except OSError:
+        return b""
