@@ -115,8 +115,10 @@ class _Doors(click.Group):
     show_default=True,
     help="What to do when a sound device goes.",
 )
+@click.option("--record-input", metavar="FILE", help="Live: record what comes in, to FILE.wav or FILE.flac.")
+@click.option("--record-output", metavar="FILE", help="Live: record what goes out.")
 @click.option("--duration", type=_seconds, metavar="S", help="Stop after so many seconds of sound.")
-@click.option("--force", is_flag=True, help="Replace an output file that exists.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--stats", metavar="FILE.json|-", help="Write counters, load and latency as JSON at the end.")
 @click.option(
     "--raw-rate",

@@ -22,6 +22,8 @@ DEFAULTS = {
     "overlap": None,
     "latency": "low",
     "on_device_loss": "wait",
+    "record_input": None,
+    "record_output": None,
     "duration": None,
     "force": False,
     "stats": None,

@@ -19,6 +19,7 @@ from ..panel.readings import (
     MUTE,
     NAME_BYTES,
     QUIT,
+    RECORD,
     Readings,
     packed,
 )
@@ -65,7 +66,7 @@ def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float |
         for key in panel.pressed():
             if key == QUIT:
                 return True
-            press(key, live)
+            press(key, live, reporter)
     if panel is not None:
         panel.close()
         reporter.release()
@@ -74,7 +75,7 @@ def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float |
     return False
 
 
-def press(key: bytes, live: Live) -> None:
+def press(key: bytes, live: Live, reporter: Reporter) -> None:
     """Do what a key of the panel means.
 
     Raises:
@@ -86,6 +87,10 @@ def press(key: bytes, live: Live) -> None:
         live.bypass = not live.bypass
     elif key == MUTE:
         live.muted = not live.muted
+    elif key == RECORD:
+        message = live.toggle_recording()
+        if message is not None:
+            reporter.say(f"rtdenoise: {message}")
     elif key in (LESS, MORE):
         live.attenuation_limit_db = next_limit(live.attenuation_limit_db, up=key == MORE)
 
@@ -117,6 +122,7 @@ def _fill(readings: Readings, live: Live, reporter: Reporter) -> None:
     limit_db = live.attenuation_limit_db
     readings.attenuation_limit_db = math.nan if limit_db is None else limit_db
     readings.bypass, readings.muted = live.bypass, live.muted
+    readings.recording = live.recording
     if readings.message_count != reporter.count:
         readings.message_count = reporter.count
         for place, (clock, text) in zip(readings.messages, list(reporter.said)[-MESSAGES:], strict=False):
