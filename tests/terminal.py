@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import signal
 import subprocess
 import time
 from typing import Any
@@ -39,7 +38,8 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self._set_size(columns, lines)
         self.settings = termios.tcgetattr(theirs)
-        environment = {**options.pop("env", os.environ), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        given = options.pop("env", os.environ)
+        environment = {**given, "TERM": options.pop("term", "xterm-256color"), "COLORTERM": "truecolor"}
         for name in ("COLUMNS", "LINES", "NO_COLOR"):
             environment.pop(name, None)
         streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs} | options
@@ -47,7 +47,7 @@ class Terminal:
             command,
             env=environment,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0),
             **streams,
         )
         self._theirs = theirs  # kept, so that its settings can be looked at when the process is gone
@@ -109,11 +109,10 @@ class Terminal:
         return self.process.wait(timeout=1)
 
     def hang_up(self) -> None:
-        """Close the window."""
+        """Close the window; the system sends SIGHUP to those in it."""
         os.close(self._ours)
         os.close(self._theirs)
         self._ours = self._theirs = -1
-        self.process.send_signal(signal.SIGHUP)
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

@@ -9,20 +9,7 @@ from collections.abc import Iterator
 
 from ..live.session import Live
 from ..panel.process import Panel, can_draw
-from ..panel.readings import (
-    BYPASS,
-    INTERRUPT,
-    LESS,
-    MESSAGE_BYTES,
-    MESSAGES,
-    MORE,
-    MUTE,
-    NAME_BYTES,
-    QUIT,
-    RECORD,
-    Readings,
-    packed,
-)
+from ..panel.readings import MESSAGE_BYTES, MESSAGES, NAME_BYTES, Key, Readings, packed
 from .reporter import Reporter
 
 _POLL_SECONDS = 0.1
@@ -64,7 +51,7 @@ def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float |
         if live.wait(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic()))) or time.monotonic() >= deadline:
             return False
         for key in panel.pressed():
-            if key == QUIT:
+            if key == Key.QUIT:
                 return True
             press(key, live, reporter)
     if panel is not None:
@@ -75,24 +62,24 @@ def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float |
     return False
 
 
-def press(key: bytes, live: Live, reporter: Reporter) -> None:
+def press(key: Key, live: Live, reporter: Reporter) -> None:
     """Do what a key of the panel means.
 
     Raises:
         KeyboardInterrupt: that was the key.
     """
-    if key == INTERRUPT:
+    if key == Key.INTERRUPT:
         raise KeyboardInterrupt
-    if key == BYPASS:
+    if key == Key.BYPASS:
         live.bypass = not live.bypass
-    elif key == MUTE:
+    elif key == Key.MUTE:
         live.muted = not live.muted
-    elif key == RECORD:
+    elif key == Key.RECORD:
         message = live.toggle_recording()
         if message is not None:
             reporter.say(f"rtdenoise: {message}")
-    elif key in (LESS, MORE):
-        live.attenuation_limit_db = next_limit(live.attenuation_limit_db, up=key == MORE)
+    elif key in (Key.LESS, Key.MORE):
+        live.attenuation_limit_db = next_limit(live.attenuation_limit_db, up=key == Key.MORE)
 
 
 def next_limit(limit_db: float | None, *, up: bool) -> float | None:

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from .readings import BEAT, Board
+from .readings import Board, Key
 
 
 class Pipe:
@@ -28,7 +28,7 @@ class Pipe:
             os.set_blocking(number, False)  # the other side may be stopped for long
         self._number = number
 
-    def send(self, key: bytes) -> bool:
+    def send(self, key: Key) -> bool:
         """Send one byte; False when nobody will ever read it."""
         try:
             os.write(self._number, key)
@@ -50,7 +50,7 @@ def main(path: str, number: str) -> int:
 
     try:
         while board.read() is None:
-            if not pipe.send(BEAT):
+            if not pipe.send(Key.BEAT):
                 return 0
             time.sleep(0.02)
         told = sys.stderr = io.StringIO()  # textual draws on the original; what it says of its crash fills screens

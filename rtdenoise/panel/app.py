@@ -14,7 +14,7 @@ from textual.widget import Widget
 from . import parts
 from .drawing import top_of
 from .parts import State
-from .readings import BEAT, BYPASS, INTERRUPT, LESS, MORE, MUTE, QUIT, RECORD, Readings
+from .readings import Key, Readings
 
 _TICK_SECONDS = 0.1
 _TALL_LINES, _WIDE_CELLS = 18, 60  # from which on there are frames and margins
@@ -47,13 +47,13 @@ class PanelApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS = [  # noqa: RUF012
-        Binding("b", f"press({BYPASS!r})"),
-        Binding("minus", f"press({LESS!r})"),
-        Binding("plus,equals_sign", f"press({MORE!r})"),
-        Binding("m", f"press({MUTE!r})"),
-        Binding("r", f"press({RECORD!r})"),
-        Binding("q,ctrl+q", f"press({QUIT!r})", priority=True),
-        Binding("ctrl+c", f"press({INTERRUPT!r})", priority=True),  # where the terminal makes no signal of it
+        Binding("b", "press('BYPASS')"),
+        Binding("minus", "press('LESS')"),
+        Binding("plus,equals_sign", "press('MORE')"),
+        Binding("m", "press('MUTE')"),
+        Binding("r", "press('RECORD')"),
+        Binding("q,ctrl+q", "press('QUIT')", priority=True),
+        Binding("ctrl+c", "press('INTERRUPT')", priority=True),  # where the terminal makes no signal of it
     ]
     CSS = """
     Screen { background: #10151b; color: #d7dee6; overflow: hidden; layout: vertical; }
@@ -73,21 +73,21 @@ class PanelApp(App[None]):
     }
     """
 
-    def __init__(self, read: Callable[[], Readings | None], send: Callable[[bytes], bool]) -> None:
+    def __init__(self, read: Callable[[], Readings | None], send: Callable[[Key], bool]) -> None:
         super().__init__()
         self._read, self._send = read, send
         self.state = State(read() or Readings())
+        draws = parts.title, parts.levels, parts.history, parts.numbers, parts.messages, parts.keys
+        self._parts = {draw.__name__: Part(self.state, draw) for draw in draws}
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        draws = parts.title, parts.levels, parts.history, parts.numbers, parts.messages, parts.keys
-        for draw in draws:
-            yield Part(self.state, draw)
+        yield from self._parts.values()
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.query_one("#levels").border_title = "level"
-        self.query_one("#messages").border_title = "messages"
+        self._parts["levels"].border_title = "level"
+        self._parts["messages"].border_title = "messages"
         self._tick()
         self.set_interval(_TICK_SECONDS, self._tick)
 
@@ -95,19 +95,19 @@ class PanelApp(App[None]):
         """Small terminals get no frames."""
         self.screen.set_class(event.size.height >= _TALL_LINES and event.size.width >= _WIDE_CELLS, "tall")
 
-    def action_press(self, key: bytes) -> None:
-        """Send a key."""
-        self._send(key)
+    def action_press(self, name: str) -> None:
+        """Send the key of this name."""
+        self._send(Key[name])
 
     def _tick(self) -> None:
-        if not self._send(BEAT):
+        if not self._send(Key.BEAT):
             self.exit()
             return
         readings = self._read()
         if readings is not None:
             self.state.update(readings, time.monotonic())
-        history = self.query_one("#history")
+        history = self._parts["history"]
         history.border_title = f"reduction [bold #b8a1ff]{parts.reduction(self.state)}[/]"
         history.border_subtitle = f"up to {top_of(self.state.last_reductions(history.size.width))} dB"
-        for part in self.query(Part):
+        for part in self._parts.values():
             part.refresh()

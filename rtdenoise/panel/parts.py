@@ -41,7 +41,7 @@ class State:
         self._input_db = min(self.readings.input_rms_db, readings.input_rms_db)
         self.readings, self.frozen = readings, now - self._moved > _FROZEN_SECONDS
         if now >= self._next_point:
-            self._next_point = max(self._next_point + _POINT_SECONDS, now)
+            self._next_point = max(self._next_point + _POINT_SECONDS, now + _POINT_SECONDS / 2)
             self.reductions.append(self.reduction_db)
 
     @property

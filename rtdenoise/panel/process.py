@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .readings import BEAT, Board, Readings
+from .readings import Board, Key, Readings
 
 _END_SECONDS = 3.0
 
@@ -71,9 +71,9 @@ class Panel:
         if self._board is not None:
             self._board.write(self.readings)
 
-    def pressed(self) -> list[bytes]:
+    def pressed(self) -> list[Key]:
         """What was pressed since the last call; never waits."""
-        return [bytes([key]) for key in _read_waiting(self._keys) if key != BEAT[0]] if self._process else []
+        return [Key(bytes([byte])) for byte in _read_waiting(self._keys) if byte != Key.BEAT[0]]
 
     def close(self) -> None:
         """End it and give the terminal back."""

@@ -7,14 +7,18 @@ import ctypes
 import mmap
 import os
 import tempfile
+from enum import Enum
 from pathlib import Path
 
 MESSAGES = 8
 NAME_BYTES, MESSAGE_BYTES = 96, 320  # of UTF-8, a zero at the end included
 _NAME, _MESSAGE = ctypes.c_char * NAME_BYTES, ctypes.c_char * MESSAGE_BYTES
 
-#: Keys as the panel sends them, one byte each. A beat says that it lives, and finds out whether the audio does.
-BYPASS, LESS, MORE, MUTE, RECORD, QUIT, INTERRUPT, BEAT = b"b", b"-", b"+", b"m", b"r", b"q", b"\x03", b"."
+
+class Key(bytes, Enum):
+    """What the panel sends, a byte each; a beat only finds out whether anybody listens."""
+
+    BYPASS, LESS, MORE, MUTE, RECORD, QUIT, INTERRUPT, BEAT = b"b", b"-", b"+", b"m", b"r", b"q", b"\x03", b"."
 
 
 class Readings(ctypes.Structure):

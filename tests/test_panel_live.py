@@ -1,0 +1,172 @@
+"""Keys that are typed on a real terminal, and what a real sound server's loudspeakers play then."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from command_line import COMMAND
+from terminal import Terminal
+
+from benchmarks import pulse
+
+REASON = pulse.why_not()
+pytestmark = [
+    pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"),
+    pytest.mark.timeout(120),
+]
+RATE = 48000
+LOUDEST = 0.1  # of the noise for the microphone
+
+
+@pytest.fixture(scope="module")
+def server():
+    assert REASON is None, REASON
+    server = pulse.Server(RATE)
+    hiss = np.random.default_rng(0).uniform(-LOUDEST, LOUDEST, 80 * RATE)
+    server.start_playing(hiss.astype(np.float32), "microphone")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(server, tmp_path):
+    """``start(*arguments)``: rtdenoise between two devices on a terminal."""
+
+    def start(*arguments, **options):
+        ends = ["--input", "fake microphone", "--output", "fake speakers", "--stats", str(tmp_path / "stats.json")]
+        options = {"env": server.environment | {"PYTHONPATH": str(Path(__file__).parent.parent)}} | options
+        return Terminal([*COMMAND, *ends, *arguments], cwd=tmp_path, **options)
+
+    return start
+
+
+class Ear:
+    """What the loudspeakers play, as far as it has been recorded."""
+
+    def __init__(self, server):
+        self._path = server.folder / "speakers.monitor.recording"
+
+    def level(self, terminal: Terminal, seconds: float = 0.4) -> float:
+        """RMS of what is played from now on."""
+        begin = self._path.stat().st_size // 4
+        terminal.pass_time(seconds)
+        heard = np.fromfile(self._path, np.float32)[begin:]
+        return float(np.sqrt(np.mean(heard**2)))
+
+
+def test_every_key_does_what_it_says(server, start, tmp_path):
+    """Noise for a microphone: the model takes it away, keys bring it back."""
+    loud = LOUDEST / np.sqrt(3)
+    with start() as terminal, server.recording("speakers.monitor"):
+        ear = Ear(server)
+        terminal.wait_for("fake microphone → fake speakers")
+        terminal.pass_time(1.5)  # the model learns the noise
+        denoised = ear.level(terminal)
+        assert denoised < 0.5 * loud
+
+        terminal.type("b")
+        terminal.wait_for("bypassed")
+        terminal.pass_time(0.4)
+        assert ear.level(terminal) == pytest.approx(loud, rel=0.05)
+        terminal.type("b")
+        terminal.wait_for("reduction [0-9]")
+        terminal.pass_time(0.6)
+        assert ear.level(terminal) < 0.5 * loud
+
+        terminal.type("-" * 11)
+        terminal.wait_for("limit 0 dB")
+        terminal.pass_time(0.4)
+        assert ear.level(terminal) == pytest.approx(loud, rel=0.05)
+        terminal.type("++")
+        terminal.wait_for("limit 6 dB")
+        terminal.pass_time(0.6)
+        assert 0.45 * loud < ear.level(terminal) < 0.8 * loud
+
+        terminal.type("m")
+        terminal.wait_for("silent")
+        terminal.pass_time(0.4)
+        assert ear.level(terminal) == 0
+        terminal.type("m")
+        terminal.wait_for("reduction [0-9]")
+        terminal.pass_time(0.4)
+        assert ear.level(terminal) > 0.45 * loud
+
+        terminal.type("r")
+        terminal.wait_for("● rec")
+        terminal.wait_for("recording to rtdenoise-")
+        terminal.pass_time(1.0)
+        terminal.type("r")
+        terminal.wait_for("recording ended: 1")
+        recorded = [soundfile.info(path).duration for path in tmp_path.glob("rtdenoise-*.flac")]
+        assert len(recorded) == 2
+        assert all(duration > 0.8 for duration in recorded)
+
+        terminal.type("q")
+        assert terminal.wait() == 0
+        end = terminal.wait_for("drift .*corrections")
+        assert "recording ended" in end
+        assert "done after" in end
+        assert terminal.is_as_found
+    assert json.loads((tmp_path / "stats.json").read_text())["hops"] > 0
+
+
+def test_a_panel_that_is_killed_costs_no_sample(start, tmp_path):
+    for _ in range(4):  # a busy machine has underruns of its own
+        with start("--latency", "60", "--duration", "4") as terminal:
+            terminal.wait_for("underruns")
+            (panel,) = (
+                int(number)
+                for task in Path(f"/proc/{terminal.process.pid}/task").glob("*/children")
+                for number in task.read_text().split()
+            )
+            os.kill(panel, signal.SIGKILL)
+            terminal.wait_for("the panel has ended")
+            assert terminal.wait() == 0
+            assert terminal.is_as_found
+        counters = json.loads((tmp_path / "stats.json").read_text())
+        if not counters["underruns"]:
+            break
+    assert counters["underruns"] == 0
+    assert counters["samples_out"] > 3 * RATE
+
+
+def test_sound_on_standard_output_and_the_panel_beside_it(start, tmp_path):
+    with (tmp_path / "out.raw").open("wb") as out, start("--output", "-", "--bypass", stdout=out) as terminal:
+        terminal.wait_for("fake microphone → standard output")
+        terminal.pass_time(1.0)
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert terminal.is_as_found
+    data = (tmp_path / "out.raw").read_bytes()
+    assert data[:4] == b"RIFF"
+    assert b"\x1b[" not in data[:44]
+    assert np.abs(np.frombuffer(data[44 : 44 + len(data[44:]) // 2 * 2], np.int16)).max() > 2000
+
+
+def test_a_lost_device_is_told_in_the_panel(start, server):
+    with start() as terminal:
+        terminal.wait_for("load p99")
+        server.send_signal(signal.SIGSTOP)
+        try:
+            terminal.wait_for("sound device 'fake .*has gone")
+            terminal.wait_for("no sound")
+        finally:
+            server.send_signal(signal.SIGCONT)
+        terminal.wait_for("it is back")
+        assert "╭" in terminal.screen
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert "has gone" in terminal.wait_for("done after")
+
+
+def test_lines_instead_of_it(start):
+    with start("--no-panel", "--duration", "1") as terminal:
+        assert terminal.wait() == 0
+        assert b"\x1b" not in terminal.raw
+        assert "done after" in terminal.wait_for("underruns")
