@@ -45,7 +45,7 @@ def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float |
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     while panel is not None and panel.alive:
-        _fill(panel.readings, live, reporter)
+        fill(panel.readings, live, reporter)
         panel.show()
         reporter.hold()
         if live.wait(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic()))) or time.monotonic() >= deadline:
@@ -91,7 +91,7 @@ def next_limit(limit_db: float | None, *, up: bool) -> float | None:
     return max(0.0, limit_db - _STEP_DB)
 
 
-def _fill(readings: Readings, live: Live, reporter: Reporter) -> None:
+def fill(readings: Readings, live: Live, reporter: Reporter) -> None:
     """Take down how things stand."""
     stats, model = live.stats, live.denoiser.model
     source, sink = live.ends
@@ -101,6 +101,7 @@ def _fill(readings: Readings, live: Live, reporter: Reporter) -> None:
     readings.seconds = stats.samples_in / stats.sample_rate
     readings.input_rms_db, readings.input_peak_db = stats.input_level.rms_db, stats.input_level.peak_db
     readings.output_rms_db, readings.output_peak_db = stats.output_level.rms_db, stats.output_level.peak_db
+    readings.input_energy, readings.output_energy = stats.input_level.energy, stats.output_level.energy
     readings.load = stats.load.percentile(99)
     readings.latency_ms = live.latency_seconds * 1e3
     readings.drift_ppm = stats.drift_ppm

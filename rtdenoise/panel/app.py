@@ -30,11 +30,17 @@ class Part(Widget):
 
     def __init__(self, state: State, draw: Callable[[State, int, int], Text]) -> None:
         super().__init__(id=draw.__name__)
-        self._state, self._draw = state, draw
+        self._state, self._draw, self._drawn = state, draw, Text()
 
     def render(self) -> Text:
         """As the state is now."""
-        return self._draw(self._state, self.size.width, self.size.height)
+        self._drawn = self._draw(self._state, self.size.width, self.size.height)
+        return self._drawn
+
+    def look(self) -> None:
+        """Draw it anew if anything changed: most of the time is spent on bringing it to the terminal."""
+        if self._drawn != self._draw(self._state, self.size.width, self.size.height):
+            self.refresh()
 
 
 class PanelApp(App[None]):
@@ -64,9 +70,9 @@ class PanelApp(App[None]):
     Screen.tall { padding: 1 2 0 2; }
     .tall #title { margin: 0 1 1 1; }
     .tall #levels { height: 5; }
-    .tall #history { height: 2fr; max-height: 14; }
+    .tall #history { height: 3fr; max-height: 14; }
     .tall #numbers { height: 2; margin: 1 2; }
-    .tall #messages { height: 1fr; min-height: 4; max-height: 10; }
+    .tall #messages { height: 2fr; min-height: 4; max-height: 10; }
     .tall #keys { margin: 0 1 1 1; }
     .tall #levels, .tall #history, .tall #messages {
         border: round #2b3845; border-title-color: #6b7a89; border-subtitle-color: #4d5b69; padding: 0 1;
@@ -110,4 +116,4 @@ class PanelApp(App[None]):
         history.border_title = f"reduction [bold #b8a1ff]{parts.reduction(self.state)}[/]"
         history.border_subtitle = f"up to {top_of(self.state.last_reductions(history.size.width))} dB"
         for part in self._parts.values():
-            part.refresh()
+            part.look()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from rich.text import Text
 
@@ -12,7 +12,7 @@ FLOOR_DB = -60.0  # of the levels
 _TOP_STEP_DB, _LOWEST_TOP_DB = 6, 12  # of the reduction's scale
 
 TRACK = "#1c2530"
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
+EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVEL_COLOURS = [(0.0, "#1f7a8c"), (0.45, "#2ec4a0"), (0.75, "#a3d95b"), (0.88, "#f2c14e"), (1.0, "#ef5350")]
 _CURVE_COLOURS = [(0.0, "#24506b"), (0.5, "#3fa7d6"), (1.0, "#b8a1ff")]
 _COLOURS = 24  # as many different ones: neighbours of one colour are drawn in one go
@@ -39,16 +39,15 @@ def share_of_scale(level_db: float) -> float:
 
 def bar(level_db: float, peak_db: float, width: int) -> Text:
     """A level as a bar of ``width`` cells, full at 0 dB, with a mark at the peak."""
-    filled = share_of_scale(level_db) * width
+    whole, eighths = divmod(round(8 * share_of_scale(level_db) * width), 8)
+    cells = list(("█" * whole + EIGHTHS[eighths]).ljust(width)[:width])
     mark = min(width - 1, math.floor(share_of_scale(peak_db) * width))
+    if peak_db > FLOOR_DB and mark >= whole:
+        cells[mark] = "▎"
+    colours = [blend(_LEVEL_COLOURS, i / max(1, width - 1)) for i in range(width)]
     text = Text(no_wrap=True)
-    for i in range(width):
-        part = min(1.0, max(0.0, filled - i))
-        colour = blend(_LEVEL_COLOURS, i / max(1, width - 1))
-        if i == mark and peak_db > FLOOR_DB and part < 1.0:
-            text.append("▎", f"{colour} on {TRACK}")
-        else:
-            text.append(_EIGHTHS[round(8 * part)], f"{colour} on {TRACK}")
+    for colour, run in groupby(range(width), lambda i: colours[i] if cells[i] != " " else TRACK):
+        text.append("".join(cells[i] for i in run), f"{colour} on {TRACK}")
     return text
 
 
@@ -86,7 +85,7 @@ def curve(values: Sequence[float], width: int, height: int) -> list[Text]:
                 for dot in range(4):
                     if tops[left + half] > 4 * row + dot:
                         cell |= _DOTS[half][dot]
-            cells.append(chr(0x2800 + cell))
+            cells.append(chr(0x2800 + cell) if cell else " ")
         lines.append(Text("".join(cells), blend(_CURVE_COLOURS, (row + 0.5) / height), no_wrap=True))
     return lines
 

@@ -14,7 +14,9 @@ from .readings import Readings
 INK, FAINT, ACCENT, GOOD, CARE, ALARM = "#d7dee6", "#6b7a89", "#2ec4a0", "#7bd88f", "#f2c14e", "#ef5350"
 
 _POINT_SECONDS = 0.2  # of the history
-_QUIET_DB = -80.0  # an input below it has no noise to take away
+_MEAN_POINTS = 5  # for the number beside it
+_QUIET = 1e-8  # power; an input below it has no noise to take away
+_LEAST = 1e-6  # of the power: nobody hears what is beyond 60 dB
 _FROZEN_SECONDS = 0.6  # without new samples: no device, or one that is waited for
 _LABEL, _NUMBER = 5, 9  # cells beside a bar
 
@@ -31,30 +33,39 @@ class State:
     def __init__(self, readings: Readings) -> None:
         self.readings, self.frozen = readings, False
         self.reductions: deque[float] = deque(maxlen=1000)
+        self._differences = deque([0.0], maxlen=2)
         self._moved = self._next_point = -math.inf
-        self._input_db = readings.input_rms_db  # lower of the last two: the output is some ms behind
 
     def update(self, readings: Readings, now: float) -> None:
         """Take in readings at a time in seconds."""
-        if readings.seconds != self.readings.seconds or self._moved == -math.inf:
+        before, self.readings = self.readings, readings
+        if readings.seconds != before.seconds or self._moved == -math.inf:
             self._moved = now
-        self._input_db = min(self.readings.input_rms_db, readings.input_rms_db)
-        self.readings, self.frozen = readings, now - self._moved > _FROZEN_SECONDS
+        self.frozen = now - self._moved > _FROZEN_SECONDS
+        self._differences.append(_difference_db(before, readings))
         if now >= self._next_point:
             self._next_point = max(self._next_point + _POINT_SECONDS, now + _POINT_SECONDS / 2)
-            self.reductions.append(self.reduction_db)
+            # The output is some ms behind, so where sound begins all of it seems to be taken away: once, not twice.
+            reduction_db = max(0.0, min(self._differences))
+            self.reductions.append(math.nan if self.frozen or readings.muted else reduction_db)
 
     @property
     def reduction_db(self) -> float:
-        """By how much the output is softer than the input, in dB; NaN where that says nothing."""
-        now = self.readings
-        if self.frozen or now.muted:
-            return math.nan
-        return max(0.0, self._input_db - now.output_rms_db) if self._input_db > _QUIET_DB else 0.0
+        """Mean of the last second, in dB; NaN where nothing can be told."""
+        last = [value for value in list(self.reductions)[-_MEAN_POINTS:] if not math.isnan(value)]
+        return sum(last) / len(last) if last else math.nan
 
     def last_reductions(self, width: int) -> list[float]:
         """As many as ``width`` cells can show."""
         return list(self.reductions)[-2 * width :]
+
+
+def _difference_db(before: Readings, now: Readings) -> float:
+    """By how much the output was softer than the input between two readings, in dB."""
+    entered, left = now.input_energy - before.input_energy, now.output_energy - before.output_energy
+    if entered <= 0 or entered <= _QUIET * now.sample_rate * (now.seconds - before.seconds):
+        return 0.0
+    return 10 * math.log10(entered / max(left, entered * _LEAST))
 
 
 def title(state: State, width: int, height: int) -> Text:
@@ -89,11 +100,11 @@ def levels(state: State, width: int, height: int) -> Text:
 
 
 def reduction(state: State) -> str:
-    """The reduction of this moment in words."""
+    """The latest end of the history in words."""
     now = state.readings
     if state.frozen:
         return "no sound"
-    if now.muted:
+    if now.muted or math.isnan(state.reduction_db):
         return "muted"
     return "bypassed" if now.bypass else f"{state.reduction_db:.1f} dB"
 

@@ -34,6 +34,8 @@ class Readings(ctypes.Structure):
         ("input_rms_db", ctypes.c_double),
         ("input_peak_db", ctypes.c_double),
         ("output_rms_db", ctypes.c_double),
+        ("input_energy", ctypes.c_double),  # of all samples up to now, full scale at 1
+        ("output_energy", ctypes.c_double),
         ("output_peak_db", ctypes.c_double),
         ("load", ctypes.c_double),  # p99
         ("latency_ms", ctypes.c_double),
