@@ -6,6 +6,7 @@ The demo on its simulated device is what runs: the whole path but for a driver.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def boards() -> set[Path]:
 def test_the_whole_demo_with_keys_and_sizes(demo, tmp_path):
     """Drawn, pressed, resized; in the end the terminal is as it was and the report is printed on it."""
     before = boards()
-    with demo("--seconds", "5") as terminal:
+    with demo("--seconds", "4") as terminal:
         terminal.wait_for("simulated device → simulated device")
         assert "╭" in terminal.wait_for("load p99")
         terminal.type("--")
@@ -96,7 +97,7 @@ def test_it_can_be_ended(demo, keys, code, said):
 
 
 def test_a_panel_that_is_killed_leaves_the_sound_and_a_terminal_in_order(demo):
-    with demo("--seconds", "4") as terminal:
+    with demo("--seconds", "3") as terminal:
         terminal.wait_for("load p99")
         os.kill(panel_of(terminal), signal.SIGKILL)
         terminal.wait_for(ENDED)
@@ -142,7 +143,7 @@ def test_a_terminal_that_is_closed(demo):
 
 def test_a_terminal_that_is_closed_under_nohup(demo, tmp_path):
     """Then the sound goes on, to its end; the panel does not."""
-    with demo("--seconds", "4", under=["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"]) as terminal:
+    with demo("--seconds", "3", under=["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"]) as terminal:
         terminal.wait_for("load p99")
         panel = panel_of(terminal)
         terminal.hang_up()
@@ -152,20 +153,31 @@ def test_a_terminal_that_is_closed_under_nohup(demo, tmp_path):
         assert (tmp_path / "after.wav").exists()
 
 
-@pytest.mark.parametrize("why", ["dumb", "stdin", "quiet"])
-def test_where_there_is_none(demo, why):
-    """Plain lines, and nothing that a terminal would have to understand."""
-    options = {"stdin": {"stdin": subprocess.DEVNULL}, "dumb": {"term": "dumb"}}.get(why, {})
-    if why == "quiet":
-        command = [*COMMAND, "-q", "demo", "--no-play", "--seconds", "2", "--output-dir", "/tmp/q"]
-        terminal = Terminal(command)
-    else:
-        terminal = demo("--seconds", "2", **options)
-    with terminal:
+def test_a_terminal_that_understands_nothing(demo):
+    """Plain lines."""
+    with demo("--seconds", "2", term="dumb") as terminal:
         assert terminal.wait() == 0
         terminal.wait_for("listen and look")
         assert b"\x1b" not in terminal.raw
-        assert ("simulated device ->" in terminal.screen) == (why != "quiet")
+        assert "simulated device ->" in terminal.screen
+
+
+@pytest.mark.parametrize("but", ["", "dumb", "stdin", "closed", "latin", "background"])
+def test_where_it_is_drawn(monkeypatch, but):
+    """On a terminal with a keyboard that is listened to, and letters beyond ASCII."""
+    ours, theirs = os.openpty()
+    with open(theirs, encoding="latin-1" if but == "latin" else "utf-8", closefd=False) as terminal:
+        monkeypatch.setenv("TERM", "dumb" if but == "dumb" else "xterm")
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with open(os.devnull) as nothing:
+            monkeypatch.setattr(sys, "stdin", {"stdin": nothing, "closed": None}.get(but, terminal))
+            if but == "background":
+                monkeypatch.setattr(os, "tcgetpgrp", lambda number: os.getpgrp() + 1)
+            assert can_draw() == (but == "")
+            assert Reporter().on_terminal
+            assert not Reporter(-1).on_terminal
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_lines_are_kept_while_the_panel_has_the_terminal(capsys):
@@ -227,6 +239,15 @@ def test_a_panel_that_cannot_be_started_is_told_and_done_without(leaky, monkeypa
         assert panel.pressed() == []
         attend(live, panel, Reporter(), 0.1)
     assert ENDED in capsys.readouterr().err
+
+
+def test_where_textual_is_missing(demo, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['textual'] = None\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    with demo("--seconds", "2", env=os.environ | {"PYTHONPATH": path}) as terminal:
+        assert terminal.wait() == 0
+        assert re.search(r"the panel failed: .*textual(.*\n)*.*" + ENDED, terminal.screen)
+        assert "Traceback" not in terminal.screen
 
 
 def test_its_process_does_not_slow_down_the_start():

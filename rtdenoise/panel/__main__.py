@@ -40,27 +40,35 @@ class Pipe:
 
 
 def main(path: str, number: str) -> int:
-    """Wait for the first block, then draw until the audio process ends."""
+    """Wait for the first block, then draw until the audio process ends; the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that makes the sound
-    if hasattr(signal, "SIGHUP"):
+    if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # even under nohup: without a terminal there is nothing to do
         os.nice(5)
-    board, pipe = Board(Path(path)), Pipe(int(number))
-    from .app import PanelApp
-
+    board = Board(Path(path))
+    told = sys.stderr = io.StringIO()  # the screen is drawn on the original; what is said of a crash fills screens
     try:
-        while board.read() is None:
-            if not pipe.send(Key.BEAT):
-                return 0
-            time.sleep(0.02)
-        told = sys.stderr = io.StringIO()  # textual draws on the original; what it says of its crash fills screens
-        app = PanelApp(board.read, pipe.send)
-        app.run(mouse=False)
-        if app.return_code:
-            print("rtdenoise: the panel failed:", told.getvalue().strip().split("\n")[-1], file=sys.__stderr__)
-        return app.return_code or 0
+        code = _draw(board, Pipe(int(number)))
+    except ImportError as error:
+        code = 1
+        told.write(str(error))
     finally:
         board.remove()
+    if code:
+        print("rtdenoise: the panel failed:", told.getvalue().strip().split("\n")[-1], file=sys.__stderr__)
+    return code
+
+
+def _draw(board: Board, pipe: Pipe) -> int:
+    from .app import PanelApp
+
+    while board.read() is None:
+        if not pipe.send(Key.BEAT):
+            return 0
+        time.sleep(0.02)
+    app = PanelApp(board.read, pipe.send)
+    app.run(mouse=False)
+    return app.return_code or 0
 
 
 if __name__ == "__main__":

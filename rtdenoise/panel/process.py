@@ -25,11 +25,15 @@ _SETTINGS = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_DISABLE_KITTY_KEY": "1"}
 
 def can_draw() -> bool:
     """Whether there is a terminal to draw on and to read keys from, and this process is the one it listens to."""
-    streams = sys.stdin, sys.stderr
-    if any(stream is None or not stream.isatty() for stream in streams) or os.environ.get("TERM") == "dumb":
+    for stream in (sys.stdin, sys.stderr):
+        if stream is None or not stream.isatty():
+            return False
+    if os.environ.get("TERM") == "dumb" or not sys.stderr.encoding.lower().startswith("utf"):
         return False
-    # One that reads keys from the background would be stopped for it.
-    return sys.platform == "win32" or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    with contextlib.suppress(OSError):  # not its controlling terminal: nobody will be stopped
+        # One that reads keys from the background is stopped for it.
+        return sys.platform == "win32" or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    return True
 
 
 class Panel:
@@ -61,11 +65,6 @@ class Panel:
         """Whether it is there to be shown anything."""
         return self._process is not None and self._process.poll() is None
 
-    @property
-    def drawn(self) -> bool:
-        """Whether the terminal is the panel's."""
-        return self._process is not None and self.readings.count > 0
-
     def show(self) -> None:
         """Publish `readings`."""
         if self._board is not None:
@@ -82,11 +81,11 @@ class Panel:
             self._keys = -1
         if self._process is not None:
             try:
-                clean = self._process.wait(_END_SECONDS) == 0
+                code = self._process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                clean = self._process.wait() == 0
-            if not clean and self.drawn:
+                code = self._process.wait()
+            if code < 0:  # a signal ended it; from its own errors it tidies up itself
                 self._terminal.restore()
             self._process = None
         if self._board is not None:

@@ -71,7 +71,7 @@ class Board:
         size = ctypes.sizeof(Readings)
         if path is None:
             number, name = tempfile.mkstemp(prefix="rtdenoise-", suffix=".panel")
-            os.truncate(number, size)
+            os.write(number, bytes(size))  # allocated: on a full disk a hole in a mapped file ends the process
             path = Path(name)
         else:
             number = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
