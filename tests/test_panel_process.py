@@ -21,8 +21,9 @@ from rtdenoise.commands.attend import attend, next_limit, panel_for, press
 from rtdenoise.commands.reporter import Reporter
 from rtdenoise.live.clock import SimulatedDevice
 from rtdenoise.live.session import Live
-from rtdenoise.panel.process import Panel, can_draw
+from rtdenoise.panel.process import Panel
 from rtdenoise.panel.readings import Key
+from rtdenoise.panel.terminal import can_draw
 
 ENDED = "the panel has ended; the sound goes on"
 
@@ -69,7 +70,7 @@ def test_the_whole_demo_with_keys_and_sizes(demo, tmp_path):
         assert "╭" in terminal.wait_for("load p99")
         terminal.type("--")
         terminal.wait_for("limit 27 dB")
-        terminal.type("+++b")
+        terminal.type("\x1a+++b")  # Ctrl+Z would stop two processes, half way through the screen
         terminal.wait_for("no limit.*\n?")
         terminal.wait_for("bypassed")
         terminal.resize(40, 8)

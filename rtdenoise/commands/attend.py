@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 
 from ..live.session import Live
-from ..panel.process import Panel, can_draw
+from ..panel.process import Panel
 from ..panel.readings import MESSAGE_BYTES, MESSAGES, NAME_BYTES, Key, Readings, packed
+from ..panel.terminal import can_draw
 from .reporter import Reporter
 
 _POLL_SECONDS = 0.1

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from .readings import Board, Key
+from .terminal import Terminal
 
 
 class Pipe:
@@ -66,8 +67,13 @@ def _draw(board: Board, pipe: Pipe) -> int:
         if not pipe.send(Key.BEAT):
             return 0
         time.sleep(0.02)
-    app = PanelApp(board.read, pipe.send)
-    app.run(mouse=False)
+    terminal = Terminal()
+    terminal.keep_running()
+    try:
+        app = PanelApp(board.read, pipe.send)
+        app.run(mouse=False)
+    finally:
+        terminal.restore()
     return app.return_code or 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,28 +11,12 @@ from types import TracebackType
 from typing import Any
 
 from .readings import Board, Key, Readings
+from .terminal import Terminal
 
 _END_SECONDS = 3.0
 
-#: What a panel that was killed leaves switched on, off again: lines that do not wrap, paste marks, reports of focus and
-#: size, the other screen, a hidden cursor, colours.
-_PLAIN_TERMINAL = b"\x1b[?7h\x1b[?2004l\x1b[?1004l\x1b[?2048l\x1b[?1049l\x1b[?25h\x1b[0m"
-
-#: Ctrl+C and Ctrl+Z stay the terminal's, so that they reach the audio process whatever the panel does.
+#: Ctrl+C stays the terminal's, so that it reaches the audio process whatever the panel does.
 _SETTINGS = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_DISABLE_KITTY_KEY": "1"}
-
-
-def can_draw() -> bool:
-    """Whether there is a terminal to draw on and to read keys from, and this process is the one it listens to."""
-    for stream in (sys.stdin, sys.stderr):
-        if stream is None or not stream.isatty():
-            return False
-    if os.environ.get("TERM") == "dumb" or not sys.stderr.encoding.lower().startswith("utf"):
-        return False
-    with contextlib.suppress(OSError):  # not its controlling terminal: nobody will be stopped
-        # One that reads keys from the background is stopped for it.
-        return sys.platform == "win32" or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    return True
 
 
 class Panel:
@@ -47,7 +30,7 @@ class Panel:
         self._process: subprocess.Popen[bytes] | None = None
         self._board: Board | None = None
         self._keys = -1
-        self._terminal = _Terminal()
+        self._terminal = Terminal()
         self.readings = Readings()
 
     def __enter__(self) -> Panel:
@@ -86,7 +69,7 @@ class Panel:
                 self._process.kill()
                 code = self._process.wait()
             if code < 0:  # a signal ended it; from its own errors it tidies up itself
-                self._terminal.restore()
+                self._terminal.wipe()
             self._process = None
         if self._board is not None:
             self._board.remove()
@@ -96,30 +79,6 @@ class Panel:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _Terminal:
-    """The terminal as it was found."""
-
-    def __init__(self) -> None:
-        self._settings: list[Any] | None = None
-        if sys.platform != "win32":
-            import termios
-
-            with contextlib.suppress(OSError, ValueError, termios.error):
-                self._settings = termios.tcgetattr(sys.stdin.fileno())
-
-    def restore(self) -> None:
-        """Make it so again."""
-        with contextlib.suppress(OSError, ValueError):
-            os.write(sys.stderr.fileno(), _PLAIN_TERMINAL)
-        if sys.platform != "win32" and self._settings is not None:
-            import termios
-
-            before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else it stops who does so from the background
-            with contextlib.suppress(OSError, ValueError, termios.error):
-                termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, self._settings)
-            signal.signal(signal.SIGTTOU, before)
 
 
 def _start(board: Path, keys: int) -> subprocess.Popen[bytes]:
