@@ -184,6 +184,20 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(OK if fine else FAILED)
 
 
+@cli.command()
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option("--plot", metavar="FILE.png", help="Draw both spectrograms, levels and the gain over time.")
+@click.option("--force", is_flag=True, help="Replace a picture that exists.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def compare(reporter: Reporter, /, before: str, after: str, **options: Any) -> None:
+    """Show what became of a recording: levels, noise, delay."""
+    from .commands.compare import run_compare
+
+    click.echo(run_compare(reporter, before, after, **options))
+
+
 @cli.command("config")
 @click.argument("action", type=click.Choice(["show", "path"]))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
