@@ -44,11 +44,11 @@ def test_the_output_is_what_file_mode_makes_of_the_input(server, noisy, tmp_path
         options = ["--record-input", before, "--record-output", after, "--stats", stats, "--latency", "60"]
         running = start("--input", "fake microphone", "--output", "fake speakers", *options, env=server.environment)
         assert b"fake microphone" in running.stderr.readline()
+        assert running.stderr.readline().decode() == f"rtdenoise: recording to {before} and {after}\n"
         server.start_playing(noisy[: 3 * 48000], "microphone")
         time.sleep(3.2)
         outcome = interrupt(running, end)
         assert outcome.code == 130, outcome.err
-        assert f"rtdenoise: recording to {before} and {after}\n" in outcome.err
         counters = json.loads(stats.read_text())
         (recording,) = counters["recordings"]
         assert f"s in {before} and {after}\n" in outcome.err
@@ -64,16 +64,14 @@ def test_the_output_is_what_file_mode_makes_of_the_input(server, noisy, tmp_path
         late_ms = (place - (len(expected) - 3 * 48000)) / 48
         parts = counters["latency_parts_ms"]
         print(f"{suffix}: late by {late_ms:.1f} ms, said {parts}")
-        assert late_ms == pytest.approx(parts["prefill"] + parts["engine"], abs=25)
-        return snr_db(part, played[place : place + len(part)])
+        return snr_db(part, played[place : place + len(part)]), abs(late_ms - parts["prefill"] - parts["engine"])
 
-    agreements = []
     for number in range(4):  # the server itself may be starved on a busy machine
-        agreements.append(attempt(number))
-        if agreements[-1] > 100:
-            break
-    print(f"{suffix}: agrees to {agreements[-1]:.0f} dB")
-    assert max(agreements) > 100
+        agreement_db, misplaced_ms = attempt(number)
+        print(f"{suffix}: agrees to {agreement_db:.0f} dB, lies in time to {misplaced_ms:.1f} ms")
+        if agreement_db > 100 and misplaced_ms < 25:
+            return
+    raise AssertionError("no good attempt out of 4, see above")
 
 
 def test_a_name_that_is_taken_is_told_before_anything_is_opened(server, tmp_path):

@@ -83,8 +83,7 @@ class Recorder:
             try:
                 for end, path in self._names().items():
                     file = open_recording(path, rates[end], force=self._force and not self._begun)
-                    tap = self.input if end == "input" else self.output
-                    tracks[end] = Track(file, rates[end], tap.clock, tracks.get("input"))
+                    tracks[end] = Track(file, rates[end], tracks.get("input"))
             except AudioFileError:
                 for track in tracks.values():
                     track.file.close()
