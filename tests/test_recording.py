@@ -138,6 +138,21 @@ def test_a_file_that_appears_meanwhile_is_left_alone(identity, folder):
     assert not live.recording
 
 
+def test_a_key_in_a_folder_where_nothing_can_be_made_says_so_and_the_sound_goes_on(identity, folder):
+    (folder / "gone").mkdir()
+    device = SimulatedDevice(RATE, np.ones(RATE), paced=False)
+    recorder = Recorder("gone/a.wav")
+    with Live(device, device, model=identity, recorder=recorder) as live:
+        live.toggle_recording()
+        (folder / "gone").rmdir()
+        said = live.toggle_recording()
+        assert said.startswith("no recording: ")
+        assert "there is no folder gone; make it first" in said
+        assert not live.recording
+        device.step(100)
+    assert live.stats.samples_out == 100 * device.block_length
+
+
 def test_two_rates(identity, noise):
     time = SimulatedTime()
     microphone = SimulatedDevice(48000, 0.5 * noise(96000), paced=False, time=time)
@@ -240,4 +255,4 @@ def test_breaks_are_left_out_of_both_and_they_stay_in_time():
 
 def test_a_tap_without_a_track_costs_nothing():
     Tap().take(np.zeros(3, np.float32))
-    assert Recorder().stop() == "there was no recording"
+    assert Recorder().stop() is None

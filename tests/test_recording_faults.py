@@ -214,9 +214,8 @@ with Live(device, device, model=sys.argv[1], recorder=Recorder(*sys.argv[2:4])) 
 """
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_after_a_kill_the_files_hold_what_was_kept(identity, noise, tmp_path, suffix):
-    names = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+def test_after_a_kill_the_files_hold_what_was_kept(identity, noise, tmp_path):
+    names = tmp_path / "in.wav", tmp_path / "out.flac"
     command = [sys.executable, "-c", SCRIPT, str(identity.path), *map(str, names)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"True\n"

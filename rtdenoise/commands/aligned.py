@@ -14,7 +14,7 @@ from ..files.audio_file import FileReader
 
 Float32 = NDArray[np.float32]
 
-_LISTENED_SECONDS = 60.0  # of the beginning, to find the delay
+_LISTENED_SECONDS = 30.0  # of the beginning, to find the delay
 _LONGEST_DELAY_SECONDS = 2.0
 _LEAST_LIKENESS = 0.1  # of a correlation at its best place
 _SHORTEST_SECONDS = 0.2

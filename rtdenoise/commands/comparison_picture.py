@@ -74,7 +74,7 @@ class Picture:
         before, after = 10 * np.log10(np.maximum(self._spectra / counts[:, None], 1e-13)).transpose(0, 2, 1)[:, ::-1]
         levels = 10 * np.log10(np.maximum(self._powers / counts, 1e-12))
         top_db = 10 * math.ceil(max(float(np.percentile(before, 99.9)), -90.0) / 10)
-        gains = np.where(np.maximum(before, after) > _QUIET_DB, after - before, 0.0)
+        gains = np.where(np.maximum(before, after) > top_db - _RANGE_DB, after - before, 0.0)  # of what can be seen
         heights = 3 * (_SPECTROGRAM_HEIGHT + _GAP) + 2 * (_CURVE_HEIGHT + _GAP)
         canvas = Canvas(_LEFT + _WIDTH + _RIGHT, _TOP + heights + LETTER_HEIGHT)
         canvas.write(_shorten(title, _LEFT + _WIDTH), _LEFT, 8)
