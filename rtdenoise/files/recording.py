@@ -127,7 +127,7 @@ class _Wav:
 class _Flac:
     def __init__(self, path: Path, sample_rate: int) -> None:
         self.path = path
-        self._frames = 0
+        self._frames = self._kept = 0
         try:
             self._file = soundfile.SoundFile(path, "w", sample_rate, 1, format="FLAC", subtype=f"PCM_{_FLAC_BITS}")
         except soundfile.SoundFileError:
@@ -146,24 +146,24 @@ class _Flac:
         with why_not_written(self.path, _LEFT), open(self.path, "r+b", buffering=0) as file:
             file.seek(_FLAC_BLOCK_PLACE)
             (block,) = struct.unpack(">H", file.read(2))
-            length = (self._frames - 1) // block * block
+            self._kept = (self._frames - 1) // block * block
             file.seek(_FLAC_LENGTH_PLACE)
             (shared,) = file.read(1)  # with the number of bits
             file.seek(_FLAC_LENGTH_PLACE)
-            file.write(struct.pack(">BI", shared & 0xF0 | length >> 32, length & 0xFFFFFFFF))
+            file.write(struct.pack(">BI", shared & 0xF0 | self._kept >> 32, self._kept & 0xFFFFFFFF))
 
     def close(self) -> None:
         if self._file.closed:
             return
-        frames = self._frames
         try:
             with why_not_written(self.path, _LEFT):
                 self._file.close()
-                if frames and soundfile.info(self.path).frames != frames:
+                if self._frames and soundfile.info(self.path).frames != self._frames:
                     raise OSError("samples are missing at its end")
+            self._kept = self._frames
         except AudioFileError:
             self.keep()  # what the library wrote there counts samples that it could not bring along
             raise
         finally:
-            if not frames:
+            if not self._kept:
                 self.path.unlink(missing_ok=True)

@@ -210,6 +210,7 @@ class QueuePlayout:
     """
 
     overdue = 0  # a file is never late
+    settled = True  # whatever the driver does at its start
 
     def __init__(self, denoised: RingBuffer, stats: Stats, alarm: Alarm, *, reserve: int) -> None:
         self.prefill = self.tail = 0

@@ -49,14 +49,9 @@ class Recorder:
         self._begun = False  # ever
         self._current: _Recording | None = None
         self._news: list[str] = []
-        self._lock = threading.Lock()  # of those who switch; no audio thread is among them
+        self._lock = threading.RLock()  # of those who switch; no audio thread is among them
         for path in self._paths.values():
             check_recording(path, force=force)
-
-    @property
-    def begins_with_the_sound(self) -> bool:
-        """Whether names were given."""
-        return bool(self._paths)
 
     @property
     def recording(self) -> bool:
@@ -83,8 +78,7 @@ class Recorder:
             try:
                 for end, path in self._names().items():
                     file = open_recording(path, rates[end], force=self._force and not self._begun)
-                    tap = self.input if end == "input" else self.output
-                    tracks[end] = Track(file, rates[end], tap.clock, tracks.get("input"))
+                    tracks[end] = Track(file, rates[end], tracks.get("input"))
             except AudioFileError:
                 for track in tracks.values():
                     track.file.close()
@@ -94,43 +88,48 @@ class Recorder:
             self.input.track, self.output.track = tracks.get("input"), tracks.get("output")
             return f"recording to {self._current.names}"
 
-    def stop(self) -> str:
-        """End it and return a line for people. Call it after the audio threads have ended, and nothing is missing."""
+    def stop(self) -> str | None:
+        """End it, if there is one, and return a line for people."""
         with self._lock:
             self.input.track = self.output.track = None
             current, self._current = self._current, None
             if current is None:
-                return "there was no recording"
+                return None
             line = current.end()
             self.finished.append(current.as_dict())
             return line
 
     def toggle(self, sample_rate: int, sink_rate: int) -> str:
-        """Stop or start, see there; whatever happens is in the line for people."""
-        if self._current is not None:
-            return self.stop()
-        try:
-            return self.start(sample_rate, sink_rate)
-        except AudioFileError as error:
-            return f"no recording: {error}"
+        """Stop or start, see there; whatever comes of it is in the line for people."""
+        with self._lock:
+            try:
+                return self.stop() or self.start(sample_rate, sink_rate)
+            except AudioFileError as error:
+                return f"no recording: {error}"
 
-    def end_if_rates_change(self, sample_rate: int, sink_rate: int) -> None:
-        """A file has one rate: end the recording when the sound is to go on at others."""
+    def begin(self, sample_rate: int, sink_rate: int) -> None:
+        """Sound is about to flow: start, see there, if names were given; `news` tells."""
+        if self._paths:
+            self._news.append(self.start(sample_rate, sink_rate))
+
+    def go_on(self, sample_rate: int, sink_rate: int) -> None:
+        """Sound is about to flow again. A file has one rate, so at other rates the recording ends; `news` tells."""
         with self._lock:
             tracks = {} if self._current is None else self._current.tracks
-            rates = {"input": sample_rate, "output": sink_rate}
-            same = all(track.sample_rate == rates[end] for end, track in tracks.items())
-        if not same:
-            self.tell_later(f"{self.stop()}; the devices have other rates now")
+        rates = {"input": sample_rate, "output": sink_rate}
+        if any(track.sample_rate != rates[end] for end, track in tracks.items()):
+            self._news.append(f"{self.stop()}; the devices have other rates now")
 
-    def tell_later(self, line: str) -> None:
-        """Keep a line for people until somebody asks for `news`."""
-        self._news.append(line)
+    def finish(self) -> None:
+        """Sound has ended, and with it the recording, whole to the last sample; `news` tells."""
+        ended = self.stop()
+        if ended is not None:
+            self._news.append(ended)
 
     def news(self) -> list[str]:
-        """What people should hear since the last call, such as that the disk is full. To be asked now and then."""
-        if self._current is not None and self._current.failure is not None:
-            self.tell_later(self.stop())
+        """Lines for people since the last call, that the disk is full for example. To be asked now and then."""
+        if self._current is not None and not self.recording:
+            self.finish()
         news, self._news = self._news, []
         return news
 

@@ -84,7 +84,7 @@ class Route:
         self._by_hand = next(ends, None)
         self._clock: Callable[[], float] = time.perf_counter if self._by_hand is None else self._by_hand.time
         for tap in (recorder.input, recorder.output):
-            tap.begin(self._clock)
+            tap.begin()
         try:
             worker_source = self._lay_source(source)
             self._sink = self._lay_sink(

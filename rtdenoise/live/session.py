@@ -283,8 +283,8 @@ class Live:
             self._faults,
         )
         try:
-            if self._recorder.begins_with_the_sound and not self._running:
-                self._recorder.tell_later(self._recorder.start(self.sample_rate, self.sink_rate))
+            if not self._running:
+                self._recorder.begin(self.sample_rate, self.sink_rate)
             route.start()
         except BaseException:
             route.stop()
@@ -298,7 +298,7 @@ class Live:
             old = self.denoiser
             self.denoiser = Denoiser(self.sample_rate, old.model, old.attenuation_limit_db, old.bypass, old.overlap)
         self.stats.change_rates(self.sample_rate, self.sink_rate)
-        self._recorder.end_if_rates_change(self.sample_rate, self.sink_rate)
+        self._recorder.go_on(self.sample_rate, self.sink_rate)
         self._warm_up()
         return self._lay_route()
 
@@ -346,8 +346,7 @@ class Live:
         elif self._route is not None and self._running:
             self._route.stop()
         self._running = False
-        if self._recorder.recording:
-            self._recorder.tell_later(self._recorder.stop())
+        self._recorder.finish()
         self._tell_news()
         self._cleanup.close()
 

@@ -59,7 +59,8 @@ class DeviceSink:
             mono = self._mono[:frames]
             self.playout.play(mono)
             outdata[:] = mono[:, np.newaxis]
-            self._tap.take(mono)
+            if self.playout.settled:
+                self._tap.take(mono)
         except BaseException as error:  # the driver's thread has nobody above it who would hear of it
             self._faults.keep(error)
             outdata.fill(0.0)

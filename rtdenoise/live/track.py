@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,11 +28,9 @@ class Tap:
 
     def __init__(self) -> None:
         self.track: Track | None = None
-        self.clock: Callable[[], float] = time.perf_counter
 
-    def begin(self, clock: Callable[[], float]) -> None:
-        """Sound is about to flow, for the first time or after a break. ``clock`` gives its time in seconds."""
-        self.clock = clock
+    def begin(self) -> None:
+        """Sound is about to flow, for the first time or after a break."""
         if self.track is not None:
             self.track.interrupt()
 
@@ -48,14 +44,14 @@ class Tap:
 class Track:
     """One end of one recording: filled by an audio thread, which only copies, and emptied by the writer's thread.
 
-    Two tracks of one recording lie in time with each other, sample on sample as the callbacks came: the second begins
-    where the clock says, after the start and after each break. The break itself is left out of both. What did not fit
-    into the ring, as the disk did not answer, is silence in the file.
+    Two tracks of one recording lie in time with each other, as their callbacks came: the second begins where the first
+    one has got to, after the start and after each break. The break itself is left out of both. (The clock would not
+    tell: devices begin with what they have collected for a while.) What did not fit into the ring, as the disk did not
+    answer, is silence in the file.
 
     Args:
         file: where it goes.
         sample_rate: in Hz.
-        clock: the time in seconds.
         leader: the other track of the recording, if that one sets the time.
 
     Attributes:
@@ -63,17 +59,14 @@ class Track:
         lost: samples that did not fit.
     """
 
-    def __init__(
-        self, file: Recording, sample_rate: int, clock: Callable[[], float], leader: Track | None = None
-    ) -> None:
+    def __init__(self, file: Recording, sample_rate: int, leader: Track | None = None) -> None:
         self.file, self.sample_rate = file, sample_rate
         self.position = self.lost = 0
         self._ring = RingBuffer(round(_RING_SECONDS * sample_rate))
         self._block: Float32 = np.zeros(round(_BLOCK_SECONDS * sample_rate), np.float32)
         self._gaps: deque[tuple[int, int]] = deque()  # where in the ring there are how many samples of silence
         self._owed = 0  # samples of silence before the next that is put into the ring
-        self._clock, self._leader, self._follower = clock, leader, None
-        self._began_seconds = 0.0  # when its sample 0 would have come if there had been no break
+        self._leader, self._follower = leader, None
         self._placed = False
         if leader is not None:
             leader._follower = self
@@ -115,18 +108,17 @@ class Track:
         self.file.close()
 
     def _place(self, count: int) -> bool:
-        """Find where the next ``count`` samples, which end now, belong; False when the leader has not begun."""
-        now = self._clock()
+        """Find where the next ``count`` samples belong, and whether they do: not before the leader has begun."""
+        place = 0
         if self._leader is not None:
             if not self._leader._placed:
                 return False
-            place = round((now - self._leader._began_seconds) * self.sample_rate) - count
-        else:  # the other one may have gone on for longer before the break
-            place = 0 if self._follower is None else round(self._follower.seconds * self.sample_rate)
+            place = round(self._leader.seconds * self.sample_rate) - count
+        elif self._follower is not None:  # that one may have gone on for longer before the break
+            place = round(self._follower.seconds * self.sample_rate)
         gap = max(0, place - self.position)
         self._owed += gap
         self.position += gap
-        self._began_seconds = now - (self.position + count) / self.sample_rate
         self._placed = True
         return True
 
