@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +117,9 @@ class Terminal:
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started and that live."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(number) for task in tasks for number in task.read_text().split()]

@@ -30,7 +30,10 @@ class Pipe:
         self._number = number
 
     def send(self, key: Key) -> bool:
-        """Send one byte; False when nobody will ever read it."""
+        """Send one byte; False when nobody will ever read it. Ends the process when its terminal was closed: what draws
+        would wait for it for ever."""
+        if not os.isatty(0):
+            os._exit(1)
         try:
             os.write(self._number, key)
         except BlockingIOError:

@@ -13,7 +13,7 @@ from typing import Any
 from .readings import Board, Key, Readings
 from .terminal import Terminal
 
-_END_SECONDS = 3.0
+_END_SECONDS = 2.0
 
 #: Ctrl+C stays the terminal's, so that it reaches the audio process whatever the panel does.
 _SETTINGS = {"TEXTUAL_ALLOW_SIGNALS": "1", "TEXTUAL_DISABLE_KITTY_KEY": "1"}
