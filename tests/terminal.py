@@ -41,8 +41,7 @@ class Terminal:
         self.settings = termios.tcgetattr(theirs)
         given = options.pop("env", os.environ)
         environment = {**given, "TERM": options.pop("term", "xterm-256color"), "COLORTERM": "truecolor"}
-        for name in ("COLUMNS", "LINES", "NO_COLOR"):
-            environment.pop(name, None)
+        environment.pop("NO_COLOR", None)
         streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs} | options
         self.process = subprocess.Popen(
             command,

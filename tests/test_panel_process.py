@@ -34,7 +34,8 @@ def demo(tmp_path):
 
     def start(*arguments, **options):
         command = [*COMMAND, "demo", "--no-play", "--output-dir", str(tmp_path), *arguments]
-        return Terminal([*options.pop("under", []), *command], **options)
+        environment = options.pop("env", os.environ) | {"COLUMNS": "70", "LINES": "20"}  # of another window
+        return Terminal([*options.pop("under", []), *command], env=environment, **options)
 
     return start
 
@@ -216,11 +217,22 @@ def test_a_panel_that_cannot_be_started_is_told_and_done_without(leaky, monkeypa
     assert ENDED in capsys.readouterr().err
 
 
+def test_what_goes_wrong_at_the_start_is_told_on_a_plain_terminal(tmp_path):
+    nobody = {"PULSE_SERVER": f"unix:{tmp_path}/nobody", "PIPEWIRE_REMOTE": f"{tmp_path}/nobody"}
+    command = [*COMMAND, "--input", "no such microphone", "--output", "none"]
+    with Terminal(command, env=os.environ | nobody) as terminal:
+        assert terminal.wait() == 1
+        terminal.wait_for("rtdenoise: there is no (sound device|input)")
+        assert b"\x1b" not in terminal.raw
+        assert terminal.is_as_found
+
+
 def test_where_textual_is_missing(demo, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['textual'] = None\n")
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
     with demo(env=os.environ | {"PYTHONPATH": path}) as terminal:
-        terminal.wait_for(r"the panel failed: .*textual(.*\n)*.*" + ENDED)
+        terminal.wait_for("the panel failed: .*textual")
+        terminal.wait_for(ENDED)
         terminal.type("\x03")
         assert terminal.wait() == 130
         assert "Traceback" not in terminal.screen

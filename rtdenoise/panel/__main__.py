@@ -58,8 +58,9 @@ def main(path: str, number: str) -> int:
         told.write(str(error))
     finally:
         board.remove()
-    if code:
-        print("rtdenoise: the panel failed:", told.getvalue().strip().split("\n")[-1], file=sys.__stderr__)
+    if code and sys.__stderr__ is not None:
+        reason = told.getvalue().strip().split("\n")[-1]
+        sys.__stderr__.write(f"rtdenoise: the panel failed: {reason}\n")  # at once: the other process writes, too
     return code
 
 

@@ -70,7 +70,7 @@ class PanelApp(App[None]):
     Screen.tall { padding: 1 2 0 2; }
     .tall #title { margin: 0 1 1 1; }
     .tall #levels { height: 5; }
-    .tall #history { height: 3fr; max-height: 14; }
+    .tall #history { height: 3fr; max-height: 30; }
     .tall #numbers { height: 2; margin: 1 2; }
     .tall #messages { height: 2fr; min-height: 4; max-height: 10; }
     .tall #keys { margin: 0 1 1 1; }

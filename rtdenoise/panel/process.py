@@ -63,12 +63,13 @@ class Panel:
             os.close(self._keys)  # its next beat finds nobody
             self._keys = -1
         if self._process is not None:
+            was_shown = self.readings.count > 0
             try:
-                code = self._process.wait(_END_SECONDS)
+                code = self._process.wait(_END_SECONDS if was_shown else 0)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 code = self._process.wait()
-            if code < 0:  # a signal ended it; from its own errors it tidies up itself
+            if was_shown and code < 0:  # a signal ended it; from its own errors it tidies up itself
                 self._terminal.wipe()
             self._process = None
         if self._board is not None:
@@ -84,7 +85,10 @@ class Panel:
 def _start(board: Path, keys: int) -> subprocess.Popen[bytes]:
     """Start the process; it inherits the terminal and the writing end of the pipe. Standard output may carry sound, so
     it gets the terminal for that too."""
-    options: dict[str, Any] = {"stdout": sys.stderr, "env": os.environ | _SETTINGS}
+    environment = os.environ | _SETTINGS
+    for fixed_size in ("COLUMNS", "LINES"):  # would be believed when the window is resized, too
+        environment.pop(fixed_size, None)
+    options: dict[str, Any] = {"stdout": sys.stderr, "env": environment}
     if sys.platform == "win32":
         import msvcrt
 
