@@ -167,6 +167,24 @@ def test_two_rates(identity, noise):
     assert abs(len(before) / rate - len(after) / rate_after) < 0.01
 
 
+@pytest.mark.parametrize("stalled", ["capture", "play"])
+def test_a_device_that_stands_still_gets_silence_so_that_both_stay_in_time(identity, noise, stalled):
+    device = SimulatedDevice(RATE, 0.5 * noise(6 * RATE), paced=False)
+    with Live(device, device, model=identity, recorder=Recorder("in.wav", "out.wav")) as live:
+        device.step(250)
+        for _ in range(3):
+            device.step(30, **{stalled: False})
+            device.step(250)
+        assert live.stats.latency_corrections >= 3
+        late = round((live.latency_parts["prefill"] + live.latency_parts["engine"]) * RATE / 1e3)
+    before, after = read("in.wav")[0], read("out.wav")[0]
+    assert abs(len(before) - len(after)) <= 2 * device.block_length
+    assert abs(len(before) - 1090 * device.block_length) <= 2 * device.block_length
+    correlation = np.correlate(after[-8000:], before[-8000:-4000])
+    assert int(np.argmax(correlation)) == pytest.approx(late, abs=2 * device.block_length)
+    assert correlation.max() > 0.9 * np.dot(before[-8000:-4000], before[-8000:-4000])
+
+
 def test_files_at_the_ends(leaky, noise):
     samples = 0.5 * noise(RATE)
     soundfile.write("in.wav", samples, RATE, subtype="FLOAT")

@@ -60,7 +60,7 @@ class DeviceSink:
             self.playout.play(mono)
             outdata[:] = mono[:, np.newaxis]
             if self.playout.settled:
-                self._tap.take(mono)
+                self._tap.take(mono, self.playout.moved)
         except BaseException as error:  # the driver's thread has nobody above it who would hear of it
             self._faults.keep(error)
             outdata.fill(0.0)

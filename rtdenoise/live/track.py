@@ -34,11 +34,11 @@ class Tap:
         if self.track is not None:
             self.track.interrupt()
 
-    def take(self, samples: Float32) -> None:
-        """Copy ``(n,)`` float32; called by the one thread that has them."""
+    def take(self, samples: Float32, moved: int = 0) -> None:
+        """Copy ``(n,)`` float32; called by the one thread that has them. ``moved``: see `playout.LivePlayout`."""
         track = self.track
         if track is not None:
-            track.take(samples)
+            track.take(samples, moved)
 
 
 class Track:
@@ -46,8 +46,9 @@ class Track:
 
     Two tracks of one recording lie in time with each other, as their callbacks came: the second begins where the first
     one has got to, after the start and after each break. The break itself is left out of both. (The clock would not
-    tell: devices begin with what they have collected for a while.) What did not fit into the ring, as the disk did not
-    answer, is silence in the file.
+    tell: devices begin with what they have collected for a while.) When a device has stood still while the other went
+    on, which `playout.LivePlayout` notices, its track gets silence for it. What did not fit into the ring, as the disk
+    did not answer, is silence in the file too.
 
     Args:
         file: where it goes.
@@ -68,6 +69,9 @@ class Track:
         self._owed = 0  # samples of silence before the next that is put into the ring
         self._leader, self._follower = leader, None
         self._placed = False
+        self._moved = 0  # of the playout, when we looked last
+        self._missed = 0  # samples that the leader's device has not brought; written by the follower
+        self._made_up = 0  # silence for them; written by the leader
         if leader is not None:
             leader._follower = self
 
@@ -75,10 +79,11 @@ class Track:
         """There is a break; to be called while no audio thread runs."""
         self._placed = False
 
-    def take(self, samples: Float32) -> None:
+    def take(self, samples: Float32, moved: int = 0) -> None:
         """Copy ``(n,)`` float32; the audio thread only."""
-        if not self._placed and not self._place(len(samples)):
+        if not self._placed and not self._place(len(samples), moved):
             return
+        self._keep_in_time(moved)
         self.position += len(samples)
         if self._owed and self._ring.writable:
             self._gaps.append((self._ring.written, self._owed))  # before the samples: whoever sees them sees this
@@ -107,7 +112,7 @@ class Track:
         self._write_silence(self._owed)
         self.file.close()
 
-    def _place(self, count: int) -> bool:
+    def _place(self, count: int, moved: int) -> bool:
         """Find where the next ``count`` samples belong, and whether they do: not before the leader has begun."""
         place = 0
         if self._leader is not None:
@@ -116,11 +121,24 @@ class Track:
             place = round(self._leader.seconds * self.sample_rate) - count
         elif self._follower is not None:  # that one may have gone on for longer before the break
             place = round(self._follower.seconds * self.sample_rate)
-        gap = max(0, place - self.position)
-        self._owed += gap
-        self.position += gap
-        self._placed = True
+        self._owe(max(0, place - self.position))
+        self._placed, self._moved = True, moved
         return True
+
+    def _keep_in_time(self, moved: int) -> None:
+        """Make up for a device that stood still, or lost what it heard, while the other went on."""
+        if self._leader is None:
+            missed = self._missed
+            self._owe(missed - self._made_up)
+            self._made_up = missed
+        elif moved != self._moved:
+            behind, self._moved = moved - self._moved, moved
+            self._owe(max(0, behind))
+            self._leader._missed += round(max(0, -behind) * self._leader.sample_rate / self.sample_rate)
+
+    def _owe(self, silence: int) -> None:
+        self._owed += silence
+        self.position += silence
 
     @property
     def seconds(self) -> float:
