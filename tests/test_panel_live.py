@@ -52,12 +52,16 @@ class Ear:
     def __init__(self, server):
         self._path = server.folder / "speakers.monitor.recording"
 
-    def level(self, terminal: Terminal, seconds: float = 0.3) -> float:
-        """RMS of what is played from now on."""
-        begin = self._path.stat().st_size // 4
-        terminal.pass_time(seconds)
-        heard = np.fromfile(self._path, np.float32)[begin:]
-        return float(np.sqrt(np.mean(heard**2)))
+    def wait_for(self, terminal: Terminal, least: float, most: float) -> None:
+        """Return as soon as three tenths of a second of RMS between two bounds are heard."""
+        for _ in range(12):
+            begin = self._path.stat().st_size // 4
+            terminal.pass_time(0.3)
+            heard = np.fromfile(self._path, np.float32)[begin:]
+            level = float(np.sqrt(np.mean(heard**2)))
+            if least <= level <= most:
+                return
+        raise AssertionError(f"the level is {level:.4f}, not from {least:.4f} to {most:.4f}")
 
 
 def test_every_key_does_what_it_says(server, start, tmp_path):
@@ -66,36 +70,28 @@ def test_every_key_does_what_it_says(server, start, tmp_path):
     with start() as terminal, server.recording("speakers.monitor"):
         ear = Ear(server)
         terminal.wait_for("fake microphone → fake speakers")
-        terminal.pass_time(1.5)  # the model learns the noise
-        denoised = ear.level(terminal)
-        assert denoised < 0.5 * loud
+        ear.wait_for(terminal, 0, 0.5 * loud)
 
         terminal.type("b")
         terminal.wait_for("bypassed")
-        terminal.pass_time(0.4)
-        assert ear.level(terminal) == pytest.approx(loud, rel=0.05)
+        ear.wait_for(terminal, 0.98 * loud, 1.02 * loud)
         terminal.type("b")
         terminal.wait_for("reduction [0-9]")
-        terminal.pass_time(0.6)
-        assert ear.level(terminal) < 0.5 * loud
+        ear.wait_for(terminal, 0, 0.5 * loud)
 
         terminal.type("-" * 11)
         terminal.wait_for("limit 0 dB")
-        terminal.pass_time(0.4)
-        assert ear.level(terminal) == pytest.approx(loud, rel=0.05)
+        ear.wait_for(terminal, 0.8 * loud, 1.1 * loud)
         terminal.type("++")
         terminal.wait_for("limit 6 dB")
-        terminal.pass_time(0.6)
-        assert 0.45 * loud < ear.level(terminal) < 0.8 * loud
+        ear.wait_for(terminal, 0.45 * loud, 0.6 * loud)
 
         terminal.type("m")
         terminal.wait_for("silent")
-        terminal.pass_time(0.4)
-        assert ear.level(terminal) == 0
+        ear.wait_for(terminal, 0, 0)
         terminal.type("m")
         terminal.wait_for("reduction [0-9]")
-        terminal.pass_time(0.4)
-        assert ear.level(terminal) > 0.45 * loud
+        ear.wait_for(terminal, 0.45 * loud, 0.6 * loud)
 
         terminal.type("r")
         terminal.wait_for("● rec")
