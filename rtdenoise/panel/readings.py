@@ -10,6 +10,9 @@ import tempfile
 from enum import Enum
 from pathlib import Path
 
+#: A mapped file on a disk makes its writer wait now and then, with all threads of Python; one in memory never.
+_MEMORY_FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
 MESSAGES = 8
 NAME_BYTES, MESSAGE_BYTES = 96, 320  # of UTF-8, a zero at the end included
 _NAME, _MESSAGE = ctypes.c_char * NAME_BYTES, ctypes.c_char * MESSAGE_BYTES
@@ -70,7 +73,7 @@ class Board:
     def __init__(self, path: Path | None = None) -> None:
         size = ctypes.sizeof(Readings)
         if path is None:
-            number, name = tempfile.mkstemp(prefix="rtdenoise-", suffix=".panel")
+            number, name = tempfile.mkstemp(".panel", "rtdenoise-", _MEMORY_FOLDER)
             os.write(number, bytes(size))  # allocated: on a full disk a hole in a mapped file ends the process
             path = Path(name)
         else:
