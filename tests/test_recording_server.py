@@ -41,11 +41,11 @@ def noisy():
 def test_the_output_is_what_file_mode_makes_of_the_input(server, noisy, tmp_path, suffix, end):
     def attempt(number):
         before, after, stats = (tmp_path / f"{number}{name}" for name in (f"in{suffix}", f"out{suffix}", ".json"))
-        options = ["--record-input", before, "--record-output", after, "--stats", stats, "--latency", "60"]
+        options = ["--record-input", before, "--record-output", after, "--stats", stats, "--latency", "120"]
         running = start("--input", "fake microphone", "--output", "fake speakers", *options, env=server.environment)
         assert b"fake microphone" in running.stderr.readline()
         assert running.stderr.readline().decode() == f"rtdenoise: recording to {before} and {after}\n"
-        server.start_playing(noisy[: 3 * 48000], "microphone")
+        server.start_playing(noisy[48000 : 4 * 48000], "microphone")
         time.sleep(3.2)
         outcome = interrupt(running, end)
         assert outcome.code == 130, outcome.err
@@ -56,20 +56,24 @@ def test_the_output_is_what_file_mode_makes_of_the_input(server, noisy, tmp_path
         heard, played = (soundfile.read(path, dtype="float32")[0] for path in (before, after))
         assert len(heard) == counters["samples_in"]
         expected = denoise(heard, 48000)
-        part = expected[-3 * 48000 : -48000]
-        assert np.abs(part).max() > 0.01
-        size = 1 << (len(played) + len(part)).bit_length()
-        found = np.fft.irfft(np.fft.rfft(played, size) * np.conj(np.fft.rfft(part, size)), size)[: len(played)]
-        place = int(np.argmax(found))
-        late_ms = (place - (len(expected) - 3 * 48000)) / 48
+        size = 1 << (2 * len(expected) + len(played)).bit_length()
+        spectrum = np.fft.rfft(played, size)
+        agreements, lates = [], []
+        for start_of_piece in range(len(expected) - 3 * 48000, len(expected) - 48000, 24000):
+            piece = expected[start_of_piece : start_of_piece + 24000]
+            if np.abs(piece).max() < 0.05:  # a pause is alike everywhere
+                continue
+            found = np.fft.irfft(spectrum * np.conj(np.fft.rfft(piece, size)), size)
+            place = start_of_piece + int(np.argmax(found[start_of_piece : start_of_piece + 12000]))
+            agreements.append(snr_db(piece, played[place : place + len(piece)]))
+            lates.append((place - start_of_piece) / 48)
         parts = counters["latency_parts_ms"]
-        print(f"{suffix}: late by {late_ms:.1f} ms, said {parts}")
-        return snr_db(part, played[place : place + len(part)]), abs(late_ms - parts["prefill"] - parts["engine"])
+        print(f"{suffix}: late by {lates} ms, said {parts}; agrees to {agreements} dB")
+        return agreements, abs(np.median(lates) - parts["prefill"] - parts["engine"])
 
     for number in range(4):  # the server itself may be starved on a busy machine
-        agreement_db, misplaced_ms = attempt(number)
-        print(f"{suffix}: agrees to {agreement_db:.0f} dB, lies in time to {misplaced_ms:.1f} ms")
-        if agreement_db > 100 and misplaced_ms < 25:
+        agreements, misplaced_ms = attempt(number)
+        if np.sum(np.array(agreements) > 100) >= 2 and misplaced_ms < 25:
             return
     raise AssertionError("no good attempt out of 4, see above")
 
