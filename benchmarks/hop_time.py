@@ -163,8 +163,8 @@ def _cold_text(cold_start: dict[str, Any]) -> list[str]:
     seconds = next(iter(cold_start.values()))["seconds"]
     return [
         "Seconds from starting a process to its first hop, part by part, and memory (MB) after it; then until the "
-        "first live sound over a simulated sound card, and for some seconds after it the memory, and the CPU time of all "
-        "threads for a second of sound.",
+        "first live sound over a simulated sound card, and for some seconds after it the memory, and the CPU time of "
+        "all threads for a second of sound.",
         table(
             [
                 *("", "interpreter", "imports", "compile", "session", "first hop", "memory"),

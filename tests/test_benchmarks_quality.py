@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,31 @@ def test_exit_code_0_when_everything_is_there(tmp_path, capsys):
         pytest.importorskip(package, reason="needs the extra [evaluate]")
     assert main("--peers", "none", "--limit", "1", "--processes", "1") == 0
     assert "Missing" not in capsys.readouterr().out
+
+
+def test_without_network_and_with_files_that_do_not_match_the_rest_goes_on_and_exit_code_is_1(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(quality, "measure", lambda clean, estimate, wanted=(): ({"SI-SDR": 1.0}, {}))
+    monkeypatch.setattr(quality, "_new_pool", lambda processes: ThreadPoolExecutor(1))
+    monkeypatch.setenv("RTDENOISE_BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    data = write_pairs(tmp_path / "data", ["good", "longer"])
+    soundfile.write(data / "noisy" / "longer.wav", np.ones(40000), 16000)
+    adapters = tmp_path / "adapters"
+    adapters.mkdir()
+    write_adapter(adapters, "gone", DELAY, requirements=("no-such-denoiser==1.0",))
+    write_adapter(adapters, "late", DELAY)
+    given = ["--data", str(data), "--adapters", str(adapters)]
+    assert main(*given, "--peers", "gone,late") == 1
+    text = capsys.readouterr().out
+    assert "| gone | 0 | not installed: No matching distribution found" in text
+    assert "| late | 1 |" in text
+    assert "- pair left out: longer.wav: clean has 32000 samples" in text
+    assert main(*given, "--peers", "late") == 1
+    soundfile.write(data / "noisy" / "longer.wav", np.ones(32000), 16000)
+    assert main(*given, "--peers", "late") == 0
 
 
 @pytest.mark.parametrize(
