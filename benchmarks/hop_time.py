@@ -222,7 +222,8 @@ def figures(found: dict[str, Any]) -> dict[str, Figure]:
     }
     for name, cold in found["cold_start"].items():
         compared[f"first live sound {name}, s"] = Figure([cold["seconds"]["first live sound"]])
-        compared[f"CPU live {name}, s per s"] = Figure([cold["live_cpu"]])
+        if cold.get("live_cpu"):  # older results have none
+            compared[f"CPU live {name}, s per s"] = Figure([cold["live_cpu"]])
         if cold["live_resident_mb"]:
             compared[f"memory live {name}, MB"] = Figure([cold["live_resident_mb"]])
     return compared

@@ -88,13 +88,13 @@ def _origin(report: dict[str, Any]) -> str:
 
 def busy_parts(report: dict[str, Any]) -> dict[str, float]:
     """The parts during which other programs took more than a little of the processor, and how many cores."""
-    taken = {name: status["others_cores"] or 0.0 for name, status in report["parts"].items()}
+    taken = {name: status.get("others_cores") or 0.0 for name, status in report["parts"].items()}
     return {name: cores for name, cores in taken.items() if cores > _BUSY_CORES}
 
 
 def _promised(found: dict[str, dict[str, Any]]) -> str:
-    answers = {True: "yes", False: "**no**", None: "not measured"}
-    lines = [[p.text, p.measured, answers[p.kept]] for p in promises(found)]
+    answers = {True: "yes", False: "**no**", None: "-"}
+    lines = [[p.text, p.measured or "not measured", answers[p.kept]] for p in promises(found)]
     return "## Promised and measured\n\n" + table(["promised", "measured", "kept"], lines) + "\n"
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from . import figures
-from .page import PICTURES, RESULTS, SECTIONS, load_results, page
+from .page import PICTURES, RESULTS, SECTIONS, busy_parts, load_results, page
 from .promises import missed
 from .provenance import Others, provenance, write_document
 from .streaming import ROOT
@@ -131,6 +131,9 @@ def changes(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> s
                 ]
             )
     parts = [f"{same} figures are what they were, within noise; {len(lines)} are not."]
+    busy = [when for when, results in (("old", old), ("new", new)) if busy_parts(results.get("report", {"parts": {}}))]
+    if busy:
+        parts.append(f"Other programs ran beside the {' and the '.join(busy)} one: differences of time may be theirs.")
     if lines:
         parts.append(table(["", "old", "new", "change", "95 % interval", ""], sorted(lines)))
     if gone:

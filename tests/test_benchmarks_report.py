@@ -204,9 +204,14 @@ def test_without_matplotlib_there_are_no_pictures_and_the_page_says_so(tmp_path,
 
 def test_nothing_changed_when_nothing_changed():
     results = page.load_results(RESULTS)
-    text = report.changes(results, json.loads(json.dumps(results)))
+    for status in results["report"]["parts"].values():
+        status["others_cores"] = 0.0
+    busy = json.loads(json.dumps(results))
+    text = report.changes(results, busy)
     assert text.endswith("figures are what they were, within noise; 0 are not.")
     assert int(text.split()[0]) > 20
+    busy["report"]["parts"]["scaling"]["others_cores"] = 1.0
+    assert report.changes(results, busy).endswith("beside the new one: differences of time may be theirs.")
 
 
 def test_what_changed_is_told_with_its_direction():
