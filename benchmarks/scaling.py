@@ -41,7 +41,7 @@ from .tables import table
 
 RATE = 16000
 #: Streams that are tried live, until the median tick takes longer than there is time.
-LIVE_STEPS = (1, 10, 25, 30, 40, 50, 60, 75, 100, 150, 200)
+LIVE_STEPS = (1, 10, 25, 50, 75, 100, 150, 200)
 #: Live streams on one core that have to do without a missed tick for a minute.
 PROMISED_STREAMS = 25
 MEMORY_STEPS = (1, 10, 50, 100)
