@@ -191,15 +191,14 @@ def measure(model: str, seconds: float, live_seconds: float, hold_seconds: float
         scan += in_processes(1, live, model, number, live_seconds)
         if scan[-1]["p50"] > 1:
             break
-    held = {PROMISED_STREAMS, *(step["streams"] for step in scan if not step["missed"])}
+    most = max([PROMISED_STREAMS, *(step["streams"] for step in scan if not step["missed"])])
+    held = sorted({PROMISED_STREAMS, most})
     return {
         "cores": cores,
         "live_seconds": live_seconds,
         "live": scan,
         "hold_seconds": hold_seconds,
-        "held": [
-            in_processes(1, live, model, number, hold_seconds)[0] for number in sorted({PROMISED_STREAMS, max(held)})
-        ],
+        "held": [in_processes(1, live, model, number, hold_seconds)[0] for number in held],
         "threads": {f"{n}": in_processes(1, threads_throughput, model, n, seconds)[0] for n in counts},
         "processes": {f"{n}": _together(in_processes(n, threads_throughput, model, 1, seconds)) for n in counts},
         "files": {f"{n}": _together(in_processes(n, file_throughput, model, 30 * seconds)) for n in sorted({1, cores})},
@@ -234,15 +233,11 @@ def as_text(found: dict[str, Any]) -> str:
 def _live_lines(found: dict[str, Any]) -> list[list[str]]:
     tried = [(found["live_seconds"], step) for step in found["live"]]
     tried += [(found["hold_seconds"], step) for step in found["held"]]
-    return [
-        [
-            f"{step['streams']}",
-            f"{seconds:.0f}",
-            *(f"{step[name]:.3f}" for name in ("p50", "p99", "max")),
-            f"{step['missed']} of {step['ticks']}",
-        ]
-        for seconds, step in tried
-    ]
+    lines = []
+    for seconds, step in tried:
+        loads = [f"{step[name]:.3f}" for name in ("p50", "p99", "max")]
+        lines.append([f"{step['streams']}", f"{seconds:.0f}", *loads, f"{step['missed']} of {step['ticks']}"])
+    return lines
 
 
 def _growth(kind: str, throughputs: dict[str, list[float]]) -> list[str]:
