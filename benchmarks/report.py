@@ -31,7 +31,7 @@ from .tables import table
 FULL = {
     "alignment": [],
     "hop_time": ["--seconds", "20", "--runs", "3"],
-    "latency": ["--seconds", "6", "--drift-seconds", "120"],
+    "latency": ["--seconds", "8", "--drift-seconds", "120"],
     "scaling": ["--seconds", "6", "--live-seconds", "5", "--hold-seconds", "60"],
     "quality": [],
 }
