@@ -59,12 +59,11 @@ def stream_graph(net) -> onnx.ModelProto:
     x = _convolution(graph, graph.op("Add", x, skips.pop()), net.head)
     x = graph.op("Transpose", graph.op("Reshape", x, [1, -1, bins]), perm=[0, 2, 1])
     x = graph.op("Tanh", graph.op("Reshape", x, [1, net.n_bins - 1, 2]))
-    last_twice = [*range(net.n_bins - 1), net.n_bins - 2]
-    graph.op("Gather", x, last_twice, axis=1, out="mask")
+    graph.op("Pad", x, np.array([0, 0, 0, 0, 1, 0]), mode="edge", out="mask")  # the last bin's gain goes for the topmost
 
     def tensors(frame: str, prefix: str) -> list[onnx.ValueInfoProto]:
         shapes = {frame: (1, net.n_bins, 2)}
-        shapes |= {f"{prefix}state_{i}": (1, *shape) for i, shape in enumerate(net.state_shapes())}
+        shapes |= {f"{prefix}state_{i}": shape for i, shape in enumerate(net.state_shapes())}
         return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
 
     made = helper.make_graph(graph.nodes, "stream", tensors("frame", ""), tensors("mask", "next_"), graph.constants)
@@ -110,15 +109,14 @@ def _recurrent(graph: Graph, x: str, layer, owed: np.ndarray, state_name: str) -
     inward, bias = _array(layer.input_product.kernel), _array(layer.input_product.bias)
     recurrent, recurrent_bias = _array(layer.cell.recurrent), _array(layer.cell.bias)
     bias, c = bias + owed @ inward, len(recurrent)
-    state = graph.op("Squeeze", state_name, [0])
     both = np.concatenate([inward[:, : 2 * c], recurrent[:, : 2 * c]])
-    gates = graph.op("Sigmoid", graph.op("Gemm", graph.op("Concat", x, state, axis=1), both, bias[: 2 * c]))
+    gates = graph.op("Sigmoid", graph.op("Gemm", graph.op("Concat", x, state_name, axis=1), both, bias[: 2 * c]))
     update, reset = f"update_{state_name}", f"reset_{state_name}"
     graph.op("Split", gates, axis=1, out=(update, reset))
-    inner = graph.op("Mul", reset, graph.op("Gemm", state, recurrent[:, 2 * c :], recurrent_bias))
+    inner = graph.op("Mul", reset, graph.op("Gemm", state_name, recurrent[:, 2 * c :], recurrent_bias))
     candidate = graph.op("Tanh", graph.op("Add", graph.op("Gemm", x, inward[:, 2 * c :], bias[2 * c :]), inner))
-    new = graph.op("Add", candidate, graph.op("Mul", update, graph.op("Sub", state, candidate)))
-    graph.op("Unsqueeze", new, [0], out=f"next_{state_name}")
+    kept = graph.op("Mul", update, graph.op("Sub", state_name, candidate))
+    new = graph.op("Add", candidate, kept, out=f"next_{state_name}")
     scale, shift = _affine(layer.norm)
     return graph.op("Gemm", new, _array(layer.project.kernel) * scale, x), owed + shift
 
