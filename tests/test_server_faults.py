@@ -113,6 +113,44 @@ def test_the_default_device_is_followed(here):
             here.pactl("set-default-sink", "speakers")
 
 
+def source_of(process):
+    with sound_server.connect("test") as connection:
+        names = {source.index: source.name for source in connection.source_list()}
+        streams = [(s, s.proplist.get("application.process.id")) for s in connection.source_output_list()]
+        return next((names[stream.source] for stream, owner in streams if owner == str(process)), None)
+
+
+def test_a_device_that_was_named_is_kept_when_it_is_no_longer_the_default(here):
+    """PulseAudio moves even streams that asked for the old default by name: another microphone would be heard."""
+    here.pactl("set-default-source", "bench_microphone")
+    try:
+        with Live("bench_microphone", "bench_speakers", bypass=True) as live:
+            assert source_of(os.getpid()) == "bench_microphone"
+            here.pactl("set-default-source", "microphone.monitor")
+            live.wait(0.5)
+            deadline = time.monotonic() + 10
+            while source_of(os.getpid()) != "bench_microphone":
+                live.wait(0.1)
+                assert time.monotonic() < deadline
+            assert live.stats.device_losses == 0
+    finally:
+        here.pactl("set-default-source", "microphone.monitor")
+
+
+def test_a_stream_that_was_moved_while_it_started_is_put_where_it_belongs(here, monkeypatch):
+    claim = sound_server.ServerWatch._claim
+
+    def too_late(watch, connection, kind):
+        claim(watch, connection, kind)
+        if kind == "input":
+            here.pactl("move-source-output", str(watch._places[kind][0]), "speakers.monitor")
+            watch._places[kind] = watch._places[kind][0], -1
+
+    monkeypatch.setattr(sound_server.ServerWatch, "_claim", too_late)
+    with Live("bench_microphone", "bench_speakers", bypass=True):
+        assert source_of(os.getpid()) == "bench_microphone"
+
+
 def test_without_a_server_there_is_none_of_its_devices(monkeypatch, tmp_path):
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/nobody")
     assert sound_server.connect("test") is None

@@ -71,6 +71,7 @@ class Route:
         self._looked, self._calls, self._silent_seconds = time.monotonic(), [-1, -1], [0.0, 0.0]
         self._streams: list[tuple[str, DeviceStream | SimulatedStream]] = []
         self._watched: dict[Kind, str] = {}
+        self._server_names: dict[Kind, str] = {}
         self._watch: ServerWatch | None = None
         self.natures: dict[str, str] = {}  # of devices, by kind, as far as the sound server knows
         self._alarm = Alarm()
@@ -109,7 +110,7 @@ class Route:
         for _, stream in self._streams:
             stream.start()
         if connection is not None:
-            self._watch = ServerWatch(connection, self._watched)
+            self._watch = ServerWatch(connection, self._watched, self._server_names)
             self.natures = self._watch.natures
         give_up = time.monotonic() + 2.0
         self._check_start()
@@ -196,5 +197,6 @@ class Route:
             stream = DeviceStream(device, kind, rate, block, plan.driver_latency, callback)
             if device.host_api in ("ALSA", "PulseAudio", "PipeWire"):
                 self._watched[kind] = "" if device.follows_default else device.name
+                self._server_names[kind] = device.server_name
         self._streams.append((device.name, stream))
         self.device_seconds[kind] = stream.latency_seconds
