@@ -29,7 +29,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtdenoise import Denoiser, Model, ModelError, denoise
-from rtdenoise.live.realtime import WORKER_PRIORITY, promote_thread, quiet_interpreter
+from rtdenoise.live.priority import WORKER_PRIORITY, promote_thread
+from rtdenoise.live.realtime import quiet_interpreter
 
 from .figures import Figure
 from .provenance import write_document

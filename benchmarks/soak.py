@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from . import pulse
-from .faults import RATE, Victim, listen
+from .listening import RATE, listen
+from .victim import Victim
 
 _MEMORY_MB_PER_HOUR = 1.0
 _SETTLING_MINUTES = 2.0  # in which pages are touched for the first time

@@ -9,7 +9,9 @@ import time
 import pytest
 
 from benchmarks import pulse
-from benchmarks.faults import BACK_SECONDS, RATE, Faults, Victim, listen
+from benchmarks.faults import BACK_SECONDS, Faults
+from benchmarks.listening import RATE, listen
+from benchmarks.victim import Victim
 from rtdenoise.live import devices, sound_server
 from rtdenoise.live.feedback import may_howl
 from rtdenoise.live.session import Live

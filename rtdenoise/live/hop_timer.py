@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import Denoiser
-from .realtime import WORKER_PRIORITY, promote_thread, quiet_interpreter
+from .priority import promote_worker
+from .realtime import quiet_interpreter
 
 _WARM_UP_HOPS = 20
 _SIGNAL_HOPS = 64
@@ -54,8 +55,8 @@ def time_hops(denoiser: Denoiser, hops: int, *, paced: bool, priority: bool = Fa
 
 
 def _time_hops(denoiser: Denoiser, hops: int, paced: bool, priority: bool) -> HopTimes:
-    promoted = priority and promote_thread(WORKER_PRIORITY)
     hop, deadline_seconds = denoiser.hop_length, denoiser.hop_length / denoiser.sample_rate
+    promoted = priority and promote_worker(deadline_seconds)
     noise = (0.1 * np.random.default_rng(0).standard_normal((_SIGNAL_HOPS, hop))).astype(np.float32)
     seconds = np.empty(hops)
     due = time.perf_counter()

@@ -13,7 +13,9 @@ from .clock import SimulatedDevice, SimulatedStream
 from .devices import DeviceInfo, Kind
 from .latency import LatencyPlan
 from .playout import LivePlayout, QueuePlayout
-from .realtime import Alarm, Faults, promote_sound_client
+from .priority import CALLBACK_PRIORITY, CLIENT_PRIORITY, WORKER_PRIORITY, promote_sound_client
+from .realtime import Alarm, Faults
+from .realtime_kit import ask_realtime_kit
 from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
 from .sound_server import ServerWatch, connect
@@ -105,7 +107,7 @@ class Route:
             self._worker.start()
         else:
             self._by_hand.work = self._worker.step
-        promote_sound_client()
+        slow = dict.fromkeys(promote_sound_client(), CLIENT_PRIORITY)
         connection = connect("watch") if self._watched else None
         for _, stream in self._streams:
             stream.start()
@@ -114,10 +116,27 @@ class Route:
             self.natures = self._watch.natures
         give_up = time.monotonic() + 2.0
         self._check_start()
-        while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
+        while self._settles and time.monotonic() < give_up:
             time.sleep(0.01)
             self._check_start()
+        self._ask_for_priority(slow)
         self._looked = time.monotonic()
+
+    @property
+    def _settles(self) -> bool:
+        """Whether the level of the rings is still being set, or somebody has not called back yet."""
+        if self._by_hand is not None:
+            return False
+        unset = isinstance(self.playout, LivePlayout) and not self.playout.settled
+        return unset or not all(stream.calls for _, stream in self._streams)
+
+    def _ask_for_priority(self, slow: dict[int, int]) -> None:
+        """For threads, by their numbers, and all of ours that the system did not let go first."""
+        slow |= {stream.slow_thread: CALLBACK_PRIORITY for _, stream in self._streams if stream.slow_thread}
+        if self._worker.slow_thread is not None:
+            slow[self._worker.slow_thread] = WORKER_PRIORITY
+        if slow and self._worker.slow_thread in ask_realtime_kit(slow):
+            self._stats.real_time = True
 
     def _check_start(self) -> None:
         self._faults.check()
