@@ -1,8 +1,8 @@
 """RealtimeKit: what grants desktop programs a priority on Linux that the system itself keeps for root.
 
-It is asked over D-Bus, is never needed, and may not keep anybody waiting. It grants real-time priority only to a process
-that has a limit to how long its threads may compute without a pause. The kernel warns who reaches half of that, and
-kills who exceeds it; at the warning all priority is given back.
+It is asked over D-Bus, is never needed, and keeps nobody waiting. It grants real-time priority only to a process that
+has a limit to how long its threads may compute without a pause. The kernel warns who reaches half of that, and kills
+who exceeds it; at the warning all priority is given back.
 """
 
 from __future__ import annotations
