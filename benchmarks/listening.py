@@ -12,14 +12,15 @@ from . import pulse
 
 RATE = 48000
 _LISTEN_SECONDS = 4.5
-_WINDOW = RATE // 5
+WINDOW = RATE // 5
+STEP = WINDOW // 2
 _LONGEST_LATENCY = RATE // 4
 
 
 @contextlib.contextmanager
-def listening(server: pulse.Server) -> Iterator[list[np.ndarray]]:
+def listening(server: pulse.Server, seconds: float = 8.0) -> Iterator[list[np.ndarray]]:
     """Noise for the microphone and a recording of both ends while the block runs."""
-    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 8 * RATE).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, round(seconds * RATE)).astype(np.float32)
     server.start_playing(noise, "bench_player")
     with server.recording("bench.monitor", 2) as recorded:
         yield recorded
@@ -27,8 +28,8 @@ def listening(server: pulse.Server) -> Iterator[list[np.ndarray]]:
 
 def locate_ms(recorded: np.ndarray, start: int) -> float | None:
     """By how much the speakers are behind the microphone at a sample of a recording; None while there is nothing."""
-    speakers = recorded[start : start + _WINDOW, 1].astype(np.float64)
-    microphone = recorded[max(0, start - _LONGEST_LATENCY) : start + _WINDOW, 0].astype(np.float64)
+    speakers = recorded[start : start + WINDOW, 1].astype(np.float64)
+    microphone = recorded[max(0, start - _LONGEST_LATENCY) : start + WINDOW, 0].astype(np.float64)
     size = 1 << (len(microphone) + len(speakers)).bit_length()
     correlation = np.fft.irfft(np.fft.rfft(microphone, size) * np.conj(np.fft.rfft(speakers, size)), size)
     correlation = correlation[: len(microphone) - len(speakers) + 1]
@@ -50,11 +51,11 @@ def listen(
         begun = time.monotonic()  # the recorder has its first samples
         time.sleep(seconds)
     recorded = recording[0]
-    lags = [locate_ms(recorded, start) for start in range(0, len(recorded) - _WINDOW, _WINDOW // 2)]
+    lags = [locate_ms(recorded, start) for start in range(0, len(recorded) - WINDOW, STEP)]
     latency = next((lag for lag in reversed(lags) if lag is not None), float("nan"))
     wanted = latency if before_ms is None else before_ms
     good = [lag is not None and abs(lag - wanted) <= tolerance_ms for lag in lags]
     # the first moment from which on it stays so, but for single windows that a busy machine spoils
     first = next((i for i in range(len(good) - 4) if good[i] and sum(good[i : i + 5]) >= 4), None)
-    back = float("inf") if first is None else begun - since + first * _WINDOW / 2 / RATE
+    back = float("inf") if first is None else begun - since + first * WINDOW / 2 / RATE
     return back, latency

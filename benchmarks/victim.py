@@ -11,6 +11,9 @@ import sys
 
 from . import pulse
 
+#: Takes from a program, root's too, the right to a priority.
+_WITHOUT_PRIORITY = ["prlimit", "--rtprio=0", "setpriv", "--bounding-set=-sys_nice"]
+
 
 def run_child() -> None:
     """The process that suffers: prints its report for each line on standard input; ``raise`` breaks a hop before."""
@@ -47,11 +50,16 @@ def run_child() -> None:
 
 
 class Victim:
-    """That process, from outside."""
+    """That process, from outside.
 
-    def __init__(self, server: pulse.Server) -> None:
+    Args:
+        server: where it plays.
+        priority: whether the system may let it go before ordinary programs.
+    """
+
+    def __init__(self, server: pulse.Server, *, priority: bool = True) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.victim"],
+            [*([] if priority else _WITHOUT_PRIORITY), sys.executable, "-m", "benchmarks.victim"],
             env=server.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

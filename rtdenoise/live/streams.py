@@ -149,7 +149,10 @@ def _accepted_channels(device: DeviceInfo, kind: Kind, sample_rate: int) -> int:
 
 
 def _extra_settings(device: DeviceInfo) -> Any:
-    """Shared WASAPI takes the mixer's rate only, unless it is told to convert."""
+    """Shared WASAPI takes the mixer's rate only, unless it is told to convert.
+
+    CoreAudio converts any rate, at its best quality, and leaves the device as other programs want it, by default.
+    """
     return portaudio().WasapiSettings(auto_convert=True) if "WASAPI" in device.host_api else None
 
 
