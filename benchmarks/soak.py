@@ -52,11 +52,10 @@ def run(minutes: float, hogs: int, every: float, *, priority: bool = True) -> in
         block_ms = first["block_length"] / RATE * 1e3
         who = "real-time" if first["real_time"] else "ordinary"
         print(f"{minutes:g} minutes, {hogs} hogs, {who} priority, blocks of {first['block_length']} at {RATE} Hz\n")
-        print(
-            "| min | played s | underruns | driver | late ms | corrections | drift ppm | stated ms | measured ms ",
-            end="",
+        heads = "min|played s|underruns|driver|late ms|corrections|drift ppm|stated ms|measured ms|load p99|MB".split(
+            "|"
         )
-        print("| load p99 | MB |\n|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+        print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
         begun, rows = time.monotonic(), [look(server, victim, first, 0.0)]
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(hogs)]
         while (passed := time.monotonic() - begun) < minutes * 60:

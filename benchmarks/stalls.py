@@ -2,11 +2,11 @@
 
 python -m benchmarks.stalls
 
-Between the sinks of a PulseAudio server of our own runs `Live` with a model that leaves the sound as it is. One recording
-holds both ends all the while, so each row is seen from outside: the latency before; how long the loudspeakers were
-silent; how many seconds after the stall the latency was back, to two blocks (see `faults`); the latency from then on;
-and the silence that the process itself counted, to which the driver's own gaps come. Exit code 1 where the latency was
-not back within a second.
+Between the sinks of a PulseAudio server of our own runs `Live` with a model that leaves the sound as it is. One
+recording holds both ends all the while, so each row is seen from outside: the latency before; how long the loudspeakers
+were silent; how many seconds after the stall the latency was back, to two blocks (see `faults`); the latency from then
+on; and the silence that the process itself counted, to which the driver's own gaps come. Exit code 1 where the latency
+was not back within a second.
 """
 
 from __future__ import annotations
