@@ -29,6 +29,9 @@ from .victim import Victim
 
 _MEMORY_MB_PER_HOUR = 1.0
 _SETTLING_MINUTES = 2.0  # in which pages are touched for the first time
+_HEAD = """\
+| min | played s | underruns | driver | late ms | corrections | drift ppm | stated ms | measured ms | load p99 | MB |
+|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def resident_mb(process: int) -> float:
@@ -52,10 +55,7 @@ def run(minutes: float, hogs: int, every: float, *, priority: bool = True) -> in
         block_ms = first["block_length"] / RATE * 1e3
         who = "real-time" if first["real_time"] else "ordinary"
         print(f"{minutes:g} minutes, {hogs} hogs, {who} priority, blocks of {first['block_length']} at {RATE} Hz\n")
-        heads = "min|played s|underruns|driver|late ms|corrections|drift ppm|stated ms|measured ms|load p99|MB".split(
-            "|"
-        )
-        print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
+        print(_HEAD, flush=True)
         begun, rows = time.monotonic(), [look(server, victim, first, 0.0)]
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(hogs)]
         while (passed := time.monotonic() - begun) < minutes * 60:
