@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,23 +40,40 @@ def locate_ms(recorded: np.ndarray, start: int) -> float | None:
     return (min(start, _LONGEST_LATENCY) - int(np.argmax(correlation))) / RATE * 1e3
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What came of listening.
+
+    Attributes:
+        back: seconds until the sound was there as before, and stayed; infinite where it was not.
+        latency_ms: over the last second; NaN where there was no sound.
+        levels: RMS of what the microphone and the speakers got.
+    """
+
+    back: float
+    latency_ms: float
+    levels: tuple[float, float]
+
+
 def listen(
     server: pulse.Server,
     since: float,
     before_ms: float | None,
     tolerance_ms: float,
     seconds: float = _LISTEN_SECONDS,
-) -> tuple[float, float]:
-    """Listen for a while: the seconds from ``since`` until the sound is there as before, and the latency at the end."""
+) -> Heard:
+    """Listen for a while, and count from ``since`` on until the latency is ``before_ms``, or what it is in the end."""
     with listening(server) as recording:
         begun = time.monotonic()  # the recorder has its first samples
         time.sleep(seconds)
     recorded = recording[0]
     lags = [locate_ms(recorded, start) for start in range(0, len(recorded) - WINDOW, STEP)]
-    latency = next((lag for lag in reversed(lags) if lag is not None), float("nan"))
+    last = [lag for lag in lags[-RATE // STEP :] if lag is not None]
+    latency = float(np.median(last)) if last else float("nan")
     wanted = latency if before_ms is None else before_ms
     good = [lag is not None and abs(lag - wanted) <= tolerance_ms for lag in lags]
     # the first moment from which on it stays so, but for single windows that a busy machine spoils
     first = next((i for i in range(len(good) - 4) if good[i] and sum(good[i : i + 5]) >= 4), None)
-    back = float("inf") if first is None else begun - since + first * WINDOW / 2 / RATE
-    return back, latency
+    back = float("inf") if first is None else begun - since + first * STEP / RATE
+    levels = np.sqrt(np.mean(recorded**2, axis=0)) if len(recorded) else np.zeros(2)
+    return Heard(back, latency, (float(levels[0]), float(levels[1])))

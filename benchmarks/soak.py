@@ -101,7 +101,7 @@ def look(server: pulse.Server, victim: Victim, first: dict, minute: float) -> Ro
     """Measure, and print a row."""
     block_ms, measured = first["block_length"] / RATE * 1e3, float("nan")
     for _ in range(3):  # a recorder that was starved hears nothing
-        _, measured = listen(server, time.monotonic(), None, block_ms, seconds=2.0)
+        measured = listen(server, time.monotonic(), None, block_ms, seconds=2.0).latency_ms
         if measured == measured:
             break
     report = victim.ask()

@@ -39,7 +39,8 @@ mkdir -p "$folder"
 chmod 700 "$folder"
 
 # PortAudio lists `pulse` and `default` only; PCMs with a name of their own make each end a device.
-cat >"$folder/alsa.conf" <<'CONF'
+# Written once: PortAudio aborts the process (an assertion) when it starts while half a file is there.
+[ -e "$folder/alsa.conf" ] || cat >"$folder/alsa.conf" <<'CONF'
 </usr/share/alsa/alsa.conf>
 pcm."fake microphone"  { type pulse device "microphone.monitor" hint { show on description "What is played into the sink microphone" } }
 pcm."fake speakers"    { type pulse device "speakers"           hint { show on description "The sink speakers" } }
