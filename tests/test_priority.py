@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 import pytest
 
 from rtdenoise.live import priority
+from rtdenoise.live.clock import SimulatedDevice
+from rtdenoise.live.session import Live
 
 
 class Function:
@@ -25,6 +28,32 @@ class Library:
     def __init__(self, calls, **functions):
         for name, result in functions.items():
             setattr(self, name, Function(calls, name, result))
+
+
+def policy():
+    return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_FIFO") or os.geteuid() != 0, reason="only root may for sure")
+def test_who_waits_goes_first_meanwhile_and_not_for_longer(identity, monkeypatch):
+    seen = []
+    with Live(SimulatedDevice(16000), None, model=identity) as live:
+        monkeypatch.setattr(live, "_look_after", lambda route: seen.append((policy(), os.sched_getparam(0))))
+        live.wait(0.01)
+    assert seen[0] == (os.SCHED_FIFO, os.sched_param(priority.SUPERVISOR_PRIORITY))
+    assert policy() == os.SCHED_OTHER
+    with priority.supervising(), priority.supervising():  # the inner one finds that it has been decided
+        assert policy() == os.SCHED_FIFO
+    assert policy() == os.SCHED_OTHER
+
+
+def test_where_it_is_not_allowed_waiting_works_as_well(monkeypatch):
+    monkeypatch.setattr(priority, "promote_thread", lambda level: False)
+    with priority.supervising():
+        pass
+    monkeypatch.delattr(os, "sched_getscheduler", raising=False)
+    with priority.supervising():
+        pass
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about Linux")

@@ -6,12 +6,13 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 #: Priorities of the audio threads where the system grants them. The driver's callbacks go before the worker, whose
-#: hop may take longer than a callback can wait.
-CLIENT_PRIORITY, CALLBACK_PRIORITY, WORKER_PRIORITY = 21, 20, 15
+#: hop may take longer than a callback can wait. The supervisor looks after them, and holds Python's lock meanwhile.
+CLIENT_PRIORITY, CALLBACK_PRIORITY, WORKER_PRIORITY, SUPERVISOR_PRIORITY = 21, 20, 15, 10
 
 _CLIENT_THREADS = {"threaded-ml", "data-loop.0", "pw-data-loop"}
 
@@ -50,6 +51,24 @@ def promote_worker(hop_seconds: float) -> bool:
     if sys.platform == "darwin":
         return _promote_on_macos(hop_seconds)
     return promote_thread(WORKER_PRIORITY)
+
+
+@contextlib.contextmanager
+def supervising() -> Iterator[None]:
+    """Let the calling thread go first as well while it looks after the audio threads.
+
+    An ordinary one that has to wait for the processor just when it has Python's lock lets all of them wait: beside
+    programs that compute on every core an underrun every minute or so.
+    """
+    if not hasattr(os, "sched_getscheduler") or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        yield  # another system, or somebody has decided for this thread already
+        return
+    promoted = promote_thread(SUPERVISOR_PRIORITY)
+    try:
+        yield
+    finally:
+        if promoted:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def promote_sound_client() -> list[int]:

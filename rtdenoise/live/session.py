@@ -20,6 +20,7 @@ from .default_device import DefaultWatch
 from .devices import DEFAULT_NAMES, DeviceInfo, Kind, find_device
 from .feedback import may_howl
 from .latency import plan_latency
+from .priority import supervising
 from .realtime import Faults, lock_memory, quiet_interpreter
 from .recovery import Recovery
 from .route import Device, Route
@@ -118,6 +119,7 @@ class Live:
         self._shut_down()
         self._faults.check()
 
+    @supervising()
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Sleep until the source has ended and all of it was played, or the time is over; look after the devices.
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .priority import supervising
+
 Kind = Literal["input", "output"]
 
 #: What the names begin with of the devices that we make ourselves.
@@ -186,6 +188,7 @@ class ServerWatch:
                 _claimed.add((kind, stream))
                 return
 
+    @supervising()
     def _run(self, connection: Any) -> None:
         import pulsectl
 
