@@ -19,6 +19,7 @@ def run_child() -> None:
     """The process that suffers: prints its report for each line on standard input; ``raise`` breaks a hop before."""
     faulthandler.enable()  # if a library aborts, say where
 
+    from rtdenoise.live.priority import supervising
     from rtdenoise.live.session import Live
     from rtdenoise.model import Model
 
@@ -35,7 +36,8 @@ def run_child() -> None:
     model = Breakable(packaged.path, packaged._session, packaged.transform)
     told: list[str] = []
     # an attenuation limit of 0 dB runs the model and leaves the sound as it is
-    with Live("bench microphone", "bench speakers", model=model, attenuation_limit_db=0.0, tell=told.append) as live:
+    live = Live("bench microphone", "bench speakers", model=model, attenuation_limit_db=0.0, tell=told.append)
+    with live, supervising():
         print(json.dumps(live.report()), flush=True)
         while True:
             live.wait(0.05)
