@@ -181,6 +181,8 @@ class ServerWatch:
 
     def _claim(self, connection: Any, kind: Kind) -> None:
         """Take note of our stream, if there is one that no other watch has taken for its own."""
+        if self._stopping:  # what is opened from now on is another's
+            return
         for stream, device, process in _streams(connection, kind):
             if process == str(os.getpid()) and (kind, stream) not in _claimed:
                 _claimed.discard((kind, self._places.get(kind, (-1, -1))[0]))
@@ -205,7 +207,7 @@ class ServerWatch:
             connection.event_callback_set(take)
             while not self._stopping and self.lost is None:
                 connection.event_listen(timeout=_LOOK_SECONDS)
-                if seen.is_set():
+                if seen.is_set() and not self._stopping:
                     connection.event_listen(timeout=_SETTLE_SECONDS)
                     seen.clear()
                     self._look(connection)
