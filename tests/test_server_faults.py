@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from pathlib import Path
 
 import pytest
 
@@ -153,6 +154,17 @@ def test_a_stream_that_was_moved_while_it_started_is_put_where_it_belongs(here, 
     monkeypatch.setattr(sound_server.ServerWatch, "_claim", too_late)
     with Live("bench_microphone", "bench_speakers", bypass=True):
         assert source_of(os.getpid()) == "bench_microphone"
+
+
+def test_nothing_listens_on_a_network_port(here):
+    with Live("bench_microphone", "bench_speakers", bypass=True) as live:
+        live.wait(0.2)
+        links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        mine = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
+    assert mine  # to the sound server, in the file system
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:] if Path(f"/proc/net/{table}").exists() else []
+        assert not mine & {line.split()[9] for line in lines}
 
 
 def test_without_a_server_there_is_none_of_its_devices(monkeypatch, tmp_path):
