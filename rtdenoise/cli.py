@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import math
 import os
 import signal
 import sys
@@ -14,47 +13,11 @@ import click
 
 from . import __version__
 from .commands.reporter import Reporter
+from .commands.values import decibels, latency, seconds, share
 from .config import HIGHEST_RATE, LOWEST_RATE
 from .errors import ParameterError, RtdenoiseError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-def _latency(value: str) -> str | float:
-    if value in ("low", "high"):
-        return value
-    milliseconds = _number(value)
-    if not 1 <= milliseconds <= 2000:
-        raise click.BadParameter(f"{value!r} is neither low, high, nor milliseconds from 1 to 2000.")
-    return milliseconds
-
-
-def _seconds(value: str) -> float:
-    seconds = _number(value)
-    if not 0 < seconds < math.inf:
-        raise click.BadParameter(f"{value!r} is not a number of seconds above 0.")
-    return seconds
-
-
-def _decibels(value: str) -> float:
-    decibels = _number(value)
-    if not 0 <= decibels < math.inf:
-        raise click.BadParameter(f"{value!r} is not a number of decibels from 0 up.")
-    return decibels
-
-
-def _share(value: str) -> float:
-    share = _number(value)
-    if not 0 <= share < 1:
-        raise click.BadParameter(f"{value!r} is not a share from 0 up to 1, such as 0.75.")
-    return share
-
-
-def _number(value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
 
 
 class _Doors(click.Group):
@@ -91,18 +54,18 @@ class _Doors(click.Group):
     help="speakers, virtual-mic, a device, a file, - (stdout), or none.",
 )
 @click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
-@click.option("--attenuation-limit", type=_decibels, metavar="DB", help="Take away at most so many dB.")
+@click.option("--attenuation-limit", type=decibels, metavar="DB", help="Take away at most so many dB.")
 @click.option("--bypass", is_flag=True, help="Pass the sound on as it is, with the same latency.")
 @click.option(
     "--overlap",
-    type=_share,
+    type=share,
     metavar="SHARE",
     help="Of models with context frames (unet8k): what each shares with the next, 0.875, 0.75, 0.625 or 0.5 of it.  "
     "[default: 0.875]",
 )
 @click.option(
     "--latency",
-    type=_latency,
+    type=latency,
     metavar="low|high|MS",
     default="low",
     show_default=True,
@@ -115,8 +78,13 @@ class _Doors(click.Group):
     show_default=True,
     help="What to do when a sound device goes.",
 )
-@click.option("--duration", type=_seconds, metavar="S", help="Stop after so many seconds of sound.")
-@click.option("--force", is_flag=True, help="Replace an output file that exists.")
+@click.option("--record-input", metavar="FILE", help="Live: record what comes in, to FILE.wav or FILE.flac.")
+@click.option("--record-output", metavar="FILE", help="Live: record what goes out.")
+@click.option(
+    "--config", metavar="FILE", help="Read settings from here.  [default: rtdenoise config path; '' reads none]"
+)
+@click.option("--duration", type=seconds, metavar="S", help="Stop after so many seconds of sound.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--stats", metavar="FILE.json|-", help="Write counters, load and latency as JSON at the end.")
 @click.option(
     "--raw-rate",
@@ -130,7 +98,7 @@ class _Doors(click.Group):
 @click.option("-v", "--verbose", count=True, help="Print more; -vv: tracebacks too.")
 @click.version_option(__version__, message="rtdenoise %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, /, quiet: bool, verbose: int, **options: Any) -> None:
+def cli(ctx: click.Context, /, quiet: bool, verbose: int, config: str | None, **options: Any) -> None:
     """Take the noise out of speech, live or in files, 16 ms behind the input.
 
     \b
@@ -145,11 +113,14 @@ def cli(ctx: click.Context, /, quiet: bool, verbose: int, **options: Any) -> Non
         given = [
             parameter.opts[0]
             for parameter in ctx.command.params
-            if parameter.name in options and ctx.get_parameter_source(parameter.name) != _DEFAULT
+            if parameter.name not in ("quiet", "verbose") and ctx.get_parameter_source(parameter.name) != _DEFAULT
         ]
-        if given:
+        if given and ctx.invoked_subcommand != "config":  # which shows what they come to
             raise click.UsageError(f"{', '.join(given)} does not go with {ctx.invoked_subcommand!r}.")
         return
+    from .commands.settings import of_this_run
+
+    options |= of_this_run(ctx)
     if options["source"] is None and options["target"] is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(USAGE)
@@ -184,7 +155,7 @@ def models(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--seconds", type=_seconds, metavar="S", help="Play only so much.  [default: all of it]")
+@click.option("--seconds", type=seconds, metavar="S", help="Play only so much.  [default: all of it]")
 @click.option("--output-dir", metavar="DIR", default="demo-output", show_default=True, help="Where the results go.")
 @click.option("--no-play", is_flag=True, help="Use a simulated sound device although there are loudspeakers.")
 @click.pass_obj
@@ -211,6 +182,35 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     answer, fine = run_doctor(ctx.obj, **options)
     click.echo(answer)
     ctx.exit(OK if fine else FAILED)
+
+
+@cli.command()
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option("--plot", metavar="FILE.png", help="Draw both spectrograms, levels and the gain over time.")
+@click.option("--force", is_flag=True, help="Replace a picture that exists.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def compare(reporter: Reporter, /, before: str, after: str, **options: Any) -> None:
+    """Show what became of a recording: levels, noise, delay."""
+    from .commands.compare import run_compare
+
+    click.echo(run_compare(reporter, before, after, **options))
+
+
+@cli.command("config")
+@click.argument("action", type=click.Choice(["show", "path"]))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_context
+def show_config(ctx: click.Context, action: str, as_json: bool) -> None:
+    """Show the settings, or where they are kept.
+
+    Show: each with what it comes from; options before "config" count. Path: of rtdenoise.toml, there or not.
+    """
+    from .commands import settings
+
+    assert ctx.parent is not None
+    click.echo((settings.show if action == "show" else settings.show_path)(ctx.parent, as_json))
 
 
 @cli.command("virtual-mic")

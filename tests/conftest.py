@@ -11,6 +11,14 @@ import tiny_models
 from rtdenoise.model import Model
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_settings(tmp_path_factory):
+    """Whoever runs the tests may have settings; they do not count here, nor in processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def identity(tmp_path_factory) -> Model:
     """Leaves everything as it is."""

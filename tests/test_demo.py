@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import pytest
 import soundfile
 from command_line import COMMAND, interrupt, run, start
 from conftest import snr_db
+from png import read_png
 
 import rtdenoise
 from benchmarks import pulse
@@ -35,22 +34,6 @@ def generator():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def read_png(data: bytes) -> np.ndarray:
-    """Pixels of a PNG without filters, its checksums compared."""
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks, place = {}, 8
-    while place < len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
-        body = data[place + 8 : place + 8 + length]
-        assert zlib.crc32(kind + body) == struct.unpack(">I", data[place + 8 + length : place + 12 + length])[0]
-        chunks[kind] = body
-        place += 12 + length
-    width, height = struct.unpack(">II", chunks[b"IHDR"][:8])
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, 1 + 3 * width)
-    assert not rows[:, 0].any()
-    return rows[:, 1:].reshape(height, width, 3)
 
 
 def test_the_noisy_sample_is_the_clean_one_and_the_noise_of_the_generator(generator):

@@ -9,16 +9,17 @@ import pytest
 from training_data import TINY
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-trainer = pytest.importorskip("train.trainer", reason="training needs the extra [train]")
+task = pytest.importorskip("train.task", reason="training needs the extra [train]")
 
 from rtdenoise import Denoiser, Model  # noqa: E402
+from train import checkpoint as checkpoint_file  # noqa: E402
 from train import export  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def net():
     """A tiny net whose batch norm and weights are far from where they start."""
-    net = trainer.build_net(TINY)
+    net = task.build_net(TINY)
     rng = np.random.default_rng(7)
     net.set_weights([w + np.abs(0.2 * rng.standard_normal(w.shape)).astype(np.float32) for w in net.get_weights()])
     return net
@@ -27,8 +28,8 @@ def net():
 @pytest.fixture(scope="module")
 def checkpoint(net, tmp_path_factory):
     file = tmp_path_factory.mktemp("run") / "checkpoint.npz"
-    learner = trainer.Learner(trainer.Task(net, TINY), trainer.MeanWeights(net, 5))
-    trainer.save_checkpoint(file, TINY, learner, trainer.Progress())
+    learner = task.Learner(task.Task(net, TINY), task.MeanWeights(net, 5))
+    checkpoint_file.save_checkpoint(file, TINY, learner, checkpoint_file.Progress())
     return file
 
 
@@ -49,8 +50,8 @@ def random_frames(hops):
 
 def test_any_cut_of_the_sequence_gives_the_same_masks(net):
     frames = random_frames(40)
-    whole, *last = net([frames, *trainer.zero_states(net, 1)])
-    states, parts = trainer.zero_states(net, 1), []
+    whole, *last = net([frames, *task.zero_states(net, 1)])
+    states, parts = task.zero_states(net, 1), []
     for start, end in ((0, 1), (1, 2), (2, 17), (17, 40)):
         mask, *states = net([frames[:, start:end], *states])
         parts.append(np.asarray(mask))
@@ -61,15 +62,15 @@ def test_any_cut_of_the_sequence_gives_the_same_masks(net):
 
 def test_the_net_does_not_see_the_future(net):
     frames = random_frames(30)
-    before = np.asarray(net([frames, *trainer.zero_states(net, 1)])[0])
+    before = np.asarray(net([frames, *task.zero_states(net, 1)])[0])
     frames[:, 20:] = np.nan
-    after = np.asarray(net([frames, *trainer.zero_states(net, 1)])[0])
+    after = np.asarray(net([frames, *task.zero_states(net, 1)])[0])
     assert np.array_equal(before[:, :20], after[:, :20])
 
 
 def test_onnx_hop_by_hop_equals_keras_over_the_whole(net, exported):
     frames = random_frames(50)
-    expected = np.asarray(net([frames, *trainer.zero_states(net, 1)])[0])[0]
+    expected = np.asarray(net([frames, *task.zero_states(net, 1)])[0])[0]
     model = Model.load(exported)
     state = model.initial_state()
     masks = np.stack([model.step(f[..., 0] + 1j * f[..., 1], state).copy() for f in frames[0]])
@@ -79,8 +80,8 @@ def test_onnx_hop_by_hop_equals_keras_over_the_whole(net, exported):
 def test_the_engine_gives_what_training_heard(net, exported):
     rng = np.random.default_rng(2)
     samples = (0.1 * rng.standard_normal(60 * 128)).astype(np.float32)
-    task = trainer.Task(net, TINY)
-    expected = np.asarray(task.transform.samples(task.masked(samples[None])))[0]
+    engine_task = task.Task(net, TINY)
+    expected = np.asarray(engine_task.transform.samples(engine_task.masked(samples[None])))[0]
     denoiser = Denoiser(16000, exported)
     got = np.concatenate([denoiser.process(samples), denoiser.flush()])[denoiser.latency :]
     np.testing.assert_allclose(got[: len(expected)], expected, atol=1e-5)

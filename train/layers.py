@@ -48,13 +48,24 @@ class FrequencyConv(keras.layers.Layer):
 
     def call(self, x, training: bool = False):
         """Apply to ``(batch, time, bins, channels)``."""
-        x = self.conv(x)
-        if self.norm is not None:
-            x = ops.leaky_relu(self.norm(x, training=training), 0.1)
+        if self.norm is None:
+            x = self.conv(x)
+        elif training:
+            x = ops.leaky_relu(self.norm(self.conv(x), training=True), 0.1)
+        else:
+            scale, shift = at_rest(self.norm)
+            x = ops.conv(x, self.conv.kernel * scale, self.conv.strides, "same") + shift
+            x = ops.leaky_relu(x, 0.1)
         if self.upsample > 1:
             _, time, bins, _ = x.shape
             x = ops.reshape(x, (-1, time, bins * self.upsample, self.channels))
         return x
+
+
+def at_rest(norm):
+    """A batch norm that no longer moves, as ``x * scale + shift``, so that it can be part of a product before it."""
+    scale = norm.gamma / ops.sqrt(norm.moving_variance + norm.epsilon)
+    return scale, norm.beta - norm.moving_mean * scale
 
 
 @ops.custom_gradient
@@ -123,7 +134,7 @@ class GRUWeights(keras.layers.Layer):
 class TimeGRU(keras.layers.Layer):
     """A gated recurrent unit over time, one and the same for every bin; adds its projection to its input.
 
-    Shape: ``x (batch, time, bins, channels)`` and ``state (batch, bins, channels)`` to the same two.
+    Shape: ``x (time, bins, batch, channels)`` and ``state (bins, batch, channels)`` to the same two.
     """
 
     def build(self, x_shape: tuple, state_shape: tuple) -> None:
@@ -135,30 +146,30 @@ class TimeGRU(keras.layers.Layer):
         self.project = keras.layers.Dense(channels, use_bias=False, name="project")
         self.project.build(x_shape)
         self.norm = keras.layers.BatchNormalization(momentum=0.98, epsilon=1e-4, name="norm")
-        self.norm.build(x_shape)
+        self.norm.build((None, channels))
         self.built = True
 
     def call(self, x, state, training: bool = False):
         """Run over time from ``state``; returns the output and the state after the last frame."""
-        _, time, bins, c = x.shape
+        time, bins, batch, c = x.shape
         weights = self.cell.recurrent + 0.0, self.cell.bias + 0.0  # tensors: a custom gradient takes no variables
-        product, state = self.input_product(x), ops.reshape(state, (-1, c))
-        if time == 1:
-            state = advance(state, ops.reshape(product, (-1, 3 * c)), *weights)
-            hidden = ops.reshape(state, (-1, 1, bins, c))
+        flat = ops.reshape(x, (-1, c))
+        product = ops.reshape(self.input_product(flat), (time, -1 if batch is None else bins * batch, 3 * c))
+        state = ops.reshape(state, (-1 if batch is None else bins * batch, c))
+        hidden = advance(state, product[0], *weights)[None] if time == 1 else gru_over_time(product, state, *weights)
+        last, hidden = ops.reshape(hidden[-1], (bins, -1, c)), ops.reshape(hidden, (-1, c))
+        if training:
+            y = self.norm(self.project(hidden), training=True)
         else:
-            rows = ops.reshape(ops.transpose(product, (1, 0, 2, 3)), (time, -1, 3 * c))
-            hidden = gru_over_time(rows, state, *weights)
-            state = hidden[-1]
-            hidden = ops.transpose(ops.reshape(hidden, (time, -1, bins, c)), (1, 0, 2, 3))
-        out = x + self.norm(self.project(hidden), training=training)
-        return out, ops.reshape(state, (-1, bins, c))
+            scale, shift = at_rest(self.norm)
+            y = ops.matmul(hidden, self.project.kernel * scale) + shift
+        return x + ops.reshape(y, (time, bins, -1, c)), last
 
 
 class FrequencyMixer(keras.layers.Layer):
     """Lets every bin of a frame see every other: two products along frequency, the same for each channel.
 
-    Shape: ``(batch, time, bins, channels)`` to the same; adds its output to its input (the token mixing of MLP-Mixer,
+    Shape: ``(time, bins, batch, channels)`` to the same; adds its output to its input (the token mixing of MLP-Mixer,
     Tolstikhin et al. 2021: bins have fixed meanings, so fixed weights between them do).
     """
 
@@ -168,17 +179,23 @@ class FrequencyMixer(keras.layers.Layer):
 
     def build(self, shape: tuple) -> None:
         """Make the weights."""
-        bins = shape[2]
+        _, bins, _, channels = shape
         self.spread = self.add_weight(shape=(bins, self.hidden), initializer="he_normal", name="spread")
         self.spread_bias = self.add_weight(shape=(self.hidden,), initializer="zeros", name="spread_bias")
         self.gather = self.add_weight(shape=(self.hidden, bins), initializer="glorot_uniform", name="gather")
         self.norm = keras.layers.BatchNormalization(momentum=0.98, epsilon=1e-4, name="norm")
-        self.norm.build(shape)
+        self.norm.build((None, channels))
         self.built = True
 
     def call(self, x, training: bool = False):
-        """Apply to ``(batch, time, bins, channels)``."""
-        turned = ops.transpose(x, (0, 1, 3, 2))
-        turned = ops.leaky_relu(ops.matmul(turned, self.spread) + self.spread_bias, 0.1)
-        turned = ops.transpose(ops.matmul(turned, self.gather), (0, 1, 3, 2))
-        return x + self.norm(turned, training=training)
+        """Apply to ``(time, bins, batch, channels)``."""
+        time, bins, _, c = x.shape
+        y = ops.matmul(ops.transpose(self.spread), ops.reshape(x, (time, bins, -1))) + self.spread_bias[:, None]
+        y = ops.matmul(ops.transpose(self.gather), ops.leaky_relu(y, 0.1))
+        y = ops.reshape(y, (-1, c))
+        if training:
+            y = self.norm(y, training=True)
+        else:
+            scale, shift = at_rest(self.norm)
+            y = y * scale + shift
+        return x + ops.reshape(y, (time, bins, -1, c))

@@ -54,11 +54,12 @@ class StreamNet(keras.Model):
         for layer in self.encoder:
             x = layer(x, training=training)
             skips.append(x)
-        next_states = []
+        x, next_states = ops.transpose(x, (1, 2, 0, 3)), []  # the order in which the core has nothing to turn
         for recurrent, mixer, state in zip(self.recurrent, self.mixers, states, strict=True):
-            x, state = recurrent(x, state, training=training)
-            next_states.append(state)
+            x, state = recurrent(x, ops.transpose(state, (1, 0, 2)), training=training)
+            next_states.append(ops.transpose(state, (1, 0, 2)))
             x = mixer(x, training=training)
+        x = ops.transpose(x, (2, 0, 1, 3))
         for layer in self.decoder:
             x = layer(x + skips.pop(), training=training)
         mask = ops.tanh(self.head(x + skips.pop()))

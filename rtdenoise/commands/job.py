@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from ..errors import AudioFileError, ParameterError
 from ..files.audio_file import Limited, Reader, check_different, check_output
 from ..files.pcm import RAW_FORMATS
 from ..files.pipes import RawFormat
+from ..files.recording import check_recording
 from ..stats import Stats
 from .endpoints import (
     Endpoint,
@@ -43,6 +45,8 @@ class Job:
     overlap: float | None
     latency: str | float
     on_device_loss: Literal["wait", "exit"]
+    record_input: str | None
+    record_output: str | None
     duration_seconds: float | None
     force: bool
     stats: str | None
@@ -108,6 +112,21 @@ class Job:
             if self.source.kind == "file":
                 check_different(self.source.name, self.target.name)
             check_output(Path(self.target.name), force=self.force)
+        self._check_recordings()
+
+    def _check_recordings(self) -> None:
+        recordings = {"--record-input": self.record_input, "--record-output": self.record_output}
+        ends = {"--input": self.source, "--output": self.target}
+        taken = {os.path.realpath(end.name): option for option, end in ends.items() if end.kind == "file"}
+        for option, path in recordings.items():
+            if path is None:
+                continue
+            if not self.is_live:
+                raise ParameterError(f"{option} is for live sound; no sound device takes part here, so leave it out")
+            other = taken.setdefault(os.path.realpath(path), option)
+            if other != option:
+                raise ParameterError(f"{option} {path}: that is what {other} names; give each its own file")
+            check_recording(Path(path), force=self.force)
 
 
 def run(job: Job, reporter: Reporter) -> None:

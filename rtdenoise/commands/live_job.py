@@ -9,6 +9,7 @@ from ..files.audio_file import FileReader, Limited, Reader, Writer
 from ..files.pipes import PipeReader
 from ..live.devices import DEFAULT_NAMES, find_device
 from ..live.feedback import WARNING
+from ..live.recorder import Recorder
 from ..live.session import Live
 from ..live.streams import agree_on_rate
 from ..live.virtual import VirtualDevice, not_ours
@@ -63,6 +64,7 @@ def run_live(job: Job, reporter: Reporter) -> None:
             overlap=job.overlap,
             latency=job.latency,
             on_device_loss=job.on_device_loss,
+            recorder=Recorder(job.record_input, job.record_output, force=job.force),
             tell=lambda text: reporter.say(f"rtdenoise: {text}"),
         )
         begun = time.monotonic()

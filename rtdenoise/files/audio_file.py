@@ -10,7 +10,6 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..config import HIGHEST_RATE, LOWEST_RATE
 from ..errors import AudioFileError, ParameterError
+from .full_disk import why_not_written
 from .pcm import quantise
 from .suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
 
@@ -40,6 +40,7 @@ _NEXT_BEST = {
     "DOUBLE": ("FLOAT", "PCM_24"),
 }
 
+_NONE_LEFT = "no file was left"
 _SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM: the operating system refused
 
 #: Subtypes that are carried over; the rest, ADPCM and MP3 and such, become what is usual for the new format.
@@ -196,7 +197,7 @@ class FileWriter:
         except soundfile.SoundFileError as error:
             self._temporary.unlink()
             if getattr(error, "code", None) == _SYSTEM_ERROR:
-                with self._explained():
+                with why_not_written(self.path, _NONE_LEFT):
                     raise
             raise AudioFileError(
                 f"{path}: {audio_format} with {self.subtype} cannot hold {channels} channels at {sample_rate} Hz; "
@@ -207,7 +208,7 @@ class FileWriter:
     def write(self, samples: Float32) -> None:
         """See `Writer.write`. Raises AudioFileError when the disk is full."""
         bits = _PCM_BITS.get(self.subtype)
-        with self._explained():
+        with why_not_written(self.path, _NONE_LEFT):
             self._file.write(samples if bits is None else quantise(samples, bits) << (32 - bits))
 
     def close(self) -> None:
@@ -215,7 +216,7 @@ class FileWriter:
         if not self._open:
             return
         try:
-            with self._explained():
+            with why_not_written(self.path, _NONE_LEFT):
                 frames = self._file.frames
                 self._file.close()
                 if soundfile.info(self._temporary).frames != frames:
@@ -236,18 +237,6 @@ class FileWriter:
         with contextlib.suppress(soundfile.SoundFileError):
             self._file.close()
         self._temporary.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (soundfile.SoundFileError, OSError, AssertionError) as error:
-            reason = getattr(error, "strerror", None) or str(error).rstrip(".") or "not everything was taken"
-            with contextlib.suppress(OSError):
-                reason += f"; {shutil.disk_usage(self._target.parent).free / 1e6:.0f} MB are free there"
-            raise AudioFileError(
-                f"{self.path} could not be written ({reason}): make room or choose another folder; no file was left"
-            ) from None
 
 
 class Limited:

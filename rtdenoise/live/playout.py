@@ -48,6 +48,7 @@ class LivePlayout:
         prefill: the level to hold, in samples; set before the first `play`.
         position: see above.
         drift: what is to be done about the clocks.
+        moved: samples by which the position was set on to hold the level: less those by which it was set back.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class LivePlayout:
         self.position = 0
         self.finished = False  # a clock goes on
         self.dropped = 0  # captured samples that the worker left out
+        self.moved = 0
         self.settled = not settle
         self.drift = DriftController(stats.output_rate, tolerance)
         self._mean_level: float | None = None
@@ -175,6 +177,7 @@ class LivePlayout:
             # Too much waits, as after a stall. Or too little, and not for a moment only: input was lost.
             self._stats.latency_corrections += 1
             self._stats.latency_correction_samples += abs(error)
+            self.moved += error
             self._move(error)
             short, self._low_windows = False, 0
         else:
@@ -213,6 +216,7 @@ class QueuePlayout:
     """
 
     overdue = 0  # a file is never late
+    moved, settled = 0, True  # whatever the driver does
 
     def __init__(self, denoised: RingBuffer, stats: Stats, alarm: Alarm, *, reserve: int) -> None:
         self.prefill = self.tail = 0

@@ -16,6 +16,7 @@ from .playout import LivePlayout, QueuePlayout
 from .priority import CALLBACK_PRIORITY, CLIENT_PRIORITY, WORKER_PRIORITY, promote_sound_client
 from .realtime import Alarm, Faults
 from .realtime_kit import ask_realtime_kit
+from .recorder import Recorder
 from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
 from .sound_server import ServerWatch, connect
@@ -49,6 +50,7 @@ class Route:
         sink_plan: block length at the sink, and prefill.
         sink_rate: in Hz.
         stats: where everything is counted.
+        recorder: gets a copy of what comes in and what goes out.
         faults: keeps what goes wrong in an audio thread.
 
     Raises:
@@ -64,12 +66,13 @@ class Route:
         sink_plan: LatencyPlan,
         sink_rate: int,
         stats: Stats,
+        recorder: Recorder,
         faults: Faults,
     ) -> None:
         self.playout: LivePlayout | QueuePlayout | None = None
         self.device_seconds = {"input": 0.0, "output": 0.0}
         self._denoiser, self._plan, self._sink_plan, self._sink_rate = denoiser, plan, sink_plan, sink_rate
-        self._stats, self._faults = stats, faults
+        self._stats, self._recorder, self._faults = stats, recorder, faults
         self._looked, self._calls, self._silent_seconds = time.monotonic(), [-1, -1], [0.0, 0.0]
         self._streams: list[tuple[str, DeviceStream | SimulatedStream]] = []
         self._watched: dict[Kind, str] = {}
@@ -80,6 +83,8 @@ class Route:
         ends = (end for end in (source, sink) if isinstance(end, SimulatedDevice) and not end.paced)
         self._by_hand = next(ends, None)
         self._clock: Callable[[], float] = time.perf_counter if self._by_hand is None else self._by_hand.time
+        for tap in (recorder.input, recorder.output):
+            tap.begin()
         try:
             worker_source = self._lay_source(source)
             self._sink = self._lay_sink(
@@ -169,7 +174,7 @@ class Route:
 
     def _lay_source(self, source: Device | Reader) -> DeviceSource | ReaderSource:
         if not isinstance(source, DeviceInfo | SimulatedDevice):
-            return ReaderSource(source, self._denoiser.sample_rate, self._stats)
+            return ReaderSource(source, self._denoiser.sample_rate, self._stats, self._recorder.input)
         rate = self._denoiser.sample_rate
         laid = DeviceSource(
             RingBuffer(round(_RING_SECONDS * rate)),
@@ -177,6 +182,7 @@ class Route:
             self._plan.block_length,
             self._denoiser.hop_length,
             self._stats,
+            self._recorder.input,
             self._alarm,
             self._faults,
         )
@@ -188,7 +194,7 @@ class Route:
     ) -> DeviceSink | WriterSink:
         rate, stats = self._denoiser.sample_rate, self._stats
         if not isinstance(sink, DeviceInfo | SimulatedDevice):
-            return WriterSink(sink, rate, self._denoiser.latency, stats)
+            return WriterSink(sink, rate, self._denoiser.latency, stats, self._recorder.output)
         step, rate, block = rate / self._sink_rate, self._sink_rate, self._sink_plan.block_length
         ring = RingBuffer(round(_RING_SECONDS * rate))
         stretch, least, extra = None, 0, 0
@@ -200,7 +206,7 @@ class Route:
         else:
             self.playout = QueuePlayout(ring, stats, self._alarm, reserve=block + 2 * self._denoiser.hop_length)
             least = round(_FILE_PREFILL_SECONDS * rate)
-        laid = DeviceSink(ring, self.playout, stretch, rate, block, stats, self._faults)
+        laid = DeviceSink(ring, self.playout, stretch, rate, block, stats, self._recorder.output, self._faults)
         self._open(sink, "output", rate, self._sink_plan, laid.callback)
         prefill = self._sink_plan.prefill_beside(sum(self.device_seconds.values()), rate)
         self.playout.prefill = max(least, prefill) + extra

@@ -22,6 +22,7 @@ from .feedback import may_howl
 from .latency import plan_latency
 from .priority import supervising
 from .realtime import Faults, lock_memory, quiet_interpreter
+from .recorder import Recorder
 from .recovery import Recovery
 from .route import Device, Route
 from .streams import agree_on_rates
@@ -52,7 +53,8 @@ class Live:
         latency: ``"low"``, ``"high"`` or milliseconds, see `latency.plan_latency`.
         sample_rate: of engine and devices, in Hz; by default that of a file, or one that the devices like.
         on_device_loss: ``"wait"`` until a device that went is back, or ``"exit"`` with a DeviceError.
-        tell: called by `wait` with a line for people, when something happens that they should know.
+        recorder: what records and where to, see `recorder.Recorder`; by default one that waits for `toggle_recording`.
+        tell: called by `wait` and `stop` with a line for people, when something happens that they should know.
 
     Attributes:
         stats: counters, load and levels; any thread may look.
@@ -77,12 +79,14 @@ class Live:
         latency: str | float = "low",
         sample_rate: int | None = None,
         on_device_loss: Literal["wait", "exit"] = "wait",
+        recorder: Recorder | None = None,
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         if on_device_loss not in ("wait", "exit"):
             raise ParameterError(f"on_device_loss={on_device_loss!r} is not possible; give wait or exit")
         self._wishes = source, sink, sample_rate, latency
         self._on_device_loss, self._tell = on_device_loss, tell
+        self._recorder = Recorder() if recorder is None else recorder
         self._resolve()
         self.denoiser = Denoiser(self.sample_rate, model, attenuation_limit_db, bypass, overlap)
         self.stats = self._new_stats()
@@ -97,6 +101,7 @@ class Live:
 
         Raises:
             DeviceError: a device cannot be opened.
+            AudioFileError: a file to record to cannot be made.
         """
         self._warm_up()
         self.stats, self._faults = self._new_stats(), Faults()
@@ -186,6 +191,19 @@ class Live:
     def bypass(self, bypass: bool) -> None:
         self.denoiser.bypass = bypass
 
+    @property
+    def recording(self) -> bool:
+        """Whether something is recorded."""
+        return self._recorder.recording
+
+    def toggle_recording(self) -> str | None:
+        """Start or stop recording while the sound goes on; any thread but the audio threads may call it.
+
+        Returns:
+            A line for people: where to, how much, or why not; ``None`` when nothing runs.
+        """
+        return self._recorder.toggle(self.sample_rate, self.sink_rate) if self._running else None
+
     def start_line(self) -> str:
         """One line for people: ends, rate, model, latency and its parts."""
         parts = " + ".join(f"{name.replace('_', ' ')} {ms:.1f}" for name, ms in self.latency_parts.items())
@@ -214,6 +232,7 @@ class Live:
             "latency_ms": round(self.latency_seconds * 1e3, 3),
             "latency_parts_ms": {name: round(ms, 3) for name, ms in self.latency_parts.items()},
             **self.stats.as_dict(),
+            "recordings": self._recorder.finished,
         }
 
     def __enter__(self) -> Live:
@@ -246,9 +265,12 @@ class Live:
             self._sink_plan.with_hops_of(self._hop_seconds, self.sink_rate),
             self.sink_rate,
             self.stats,
+            self._recorder,
             self._faults,
         )
         try:
+            if not self._running:
+                self._recorder.begin(self.sample_rate, self.sink_rate)
             route.start()
         except BaseException:
             route.stop()
@@ -262,11 +284,13 @@ class Live:
             old = self.denoiser
             self.denoiser = Denoiser(self.sample_rate, old.model, old.attenuation_limit_db, old.bypass, old.overlap)
         self.stats.change_rates(self.sample_rate, self.sink_rate)
+        self._recorder.go_on(self.sample_rate, self.sink_rate)
         self._warm_up()
         return self._lay_route()
 
     def _look_after(self, route: Route) -> None:
         """Notice what happened since the last look, and tell."""
+        self._tell_news()
         if self.stats.overloads and not self._overload_told:
             self._overload_told = True
             self._tell("this computer is too slow at the moment: the sound goes on undenoised until it has caught up")
@@ -314,7 +338,13 @@ class Live:
         elif self._route is not None and self._running:
             self._route.stop()
         self._running = False
+        self._recorder.finish()
+        self._tell_news()
         self._cleanup.close()
+
+    def _tell_news(self) -> None:
+        for line in self._recorder.news():
+            self._tell(line)
 
 
 def _find(end: Any, kind: Kind) -> Any:

@@ -13,6 +13,7 @@ from .playout import LivePlayout, QueuePlayout
 from .realtime import Faults
 from .ring_buffer import RingBuffer
 from .stretch import Stretch
+from .track import Tap
 
 if TYPE_CHECKING:
     from ..files.audio_file import Writer
@@ -30,6 +31,7 @@ class DeviceSink:
         sample_rate: of the device, in Hz.
         block_length: samples that the driver wants at a time.
         stats: the driver's own complaints.
+        tap: gets a copy of all that is played.
         faults: keeps what goes wrong in the callback.
     """
 
@@ -41,12 +43,13 @@ class DeviceSink:
         sample_rate: int,
         block_length: int,
         stats: Stats,
+        tap: Tap,
         faults: Faults,
     ) -> None:
         self.ring, self.playout = ring, playout
         self._stretch, self._limiter = stretch, Limiter(sample_rate)
         self._mono: Float32 = np.zeros(block_length, dtype=np.float32)
-        self._stats, self._faults = stats, faults
+        self._stats, self._tap, self._faults = stats, tap, faults
 
     def callback(self, outdata: Float32, frames: int, time: Any, status: Any) -> None:
         """What the driver calls to have ``(frames, channels)`` float32 filled: copy and count, nothing else."""
@@ -56,6 +59,8 @@ class DeviceSink:
             mono = self._mono[:frames]
             self.playout.play(mono)
             outdata[:] = mono[:, np.newaxis]
+            if self.playout.settled:
+                self._tap.take(mono, self.playout.moved)
         except BaseException as error:  # the driver's thread has nobody above it who would hear of it
             self._faults.keep(error)
             outdata.fill(0.0)
@@ -103,14 +108,15 @@ class WriterSink:
         sample_rate: of the stream, in Hz; a writer of another rate gets them converted.
         latency: samples at the beginning of the stream that belong before the source's first.
         stats: counts the samples.
+        tap: gets a copy of them.
     """
 
     room = 1 << 30  # as much as comes
     overdue = 0
 
-    def __init__(self, writer: Writer | None, sample_rate: int, latency: int, stats: Stats) -> None:
+    def __init__(self, writer: Writer | None, sample_rate: int, latency: int, stats: Stats, tap: Tap) -> None:
         self.finished = False
-        self._writer, self._stats, self._latency = writer, stats, latency
+        self._writer, self._stats, self._tap, self._latency = writer, stats, tap, latency
         self._converter: Any = None
         if writer is not None and writer.sample_rate != sample_rate:
             import soxr
@@ -137,6 +143,7 @@ class WriterSink:
 
     def _write(self, samples: Float32, *, last: bool) -> None:
         self._stats.samples_out += len(samples)
+        self._tap.take(samples)
         if self._writer is None:
             return
         if self._converter is not None:

@@ -11,6 +11,7 @@ from ..stats import Stats
 from .realtime import Alarm, Faults
 from .ring_buffer import RingBuffer
 from .timeline import Timeline
+from .track import Tap
 
 if TYPE_CHECKING:
     from ..files.audio_file import Reader
@@ -29,6 +30,7 @@ class DeviceSource:
         block_length: samples that the driver brings at a time.
         hop_length: samples that `pull` gives at most.
         stats: overruns and the driver's own complaints.
+        tap: gets a copy of all that comes in.
         alarm: wakes the worker.
         faults: keeps what goes wrong in the callback.
     """
@@ -42,13 +44,14 @@ class DeviceSource:
         block_length: int,
         hop_length: int,
         stats: Stats,
+        tap: Tap,
         alarm: Alarm,
         faults: Faults,
     ) -> None:
         self.ring, self.timeline = ring, timeline
         self._mono: Float32 = np.zeros(block_length, dtype=np.float32)
         self._pulled: Float32 = np.zeros(hop_length, dtype=np.float32)
-        self._stats, self._alarm, self._faults = stats, alarm, faults
+        self._stats, self._tap, self._alarm, self._faults = stats, tap, alarm, faults
 
     def callback(self, indata: Float32, frames: int, time: Any, status: Any) -> None:
         """What the driver calls with ``(frames, channels)`` float32: copy and count, nothing else."""
@@ -60,6 +63,7 @@ class DeviceSource:
             else:
                 mono = self._mono[:frames]
                 np.mean(indata, axis=1, out=mono)
+            self._tap.take(mono)
             taken = self.ring.write(mono)
             self.timeline.arrive(self.ring.written)
             self._stats.samples_in += taken
@@ -86,11 +90,12 @@ class ReaderSource:
         reader: where the samples come from; it stays open.
         sample_rate: of the stream, in Hz.
         stats: counts the samples.
+        tap: gets a copy of them.
     """
 
-    def __init__(self, reader: Reader, sample_rate: int, stats: Stats) -> None:
+    def __init__(self, reader: Reader, sample_rate: int, stats: Stats, tap: Tap) -> None:
         self.ended = False
-        self._reader, self._stats = reader, stats
+        self._reader, self._stats, self._tap = reader, stats, tap
         self._converter: Any = None
         if reader.sample_rate != sample_rate:
             import soxr
@@ -111,6 +116,7 @@ class ReaderSource:
             if self._converter is not None:
                 samples = self._converter.resample_chunk(samples, last=self.ended)
         self._stats.samples_in += len(samples)
+        self._tap.take(samples)
         if self.ended:
             self._reader.check_end()
         return samples

@@ -1,0 +1,32 @@
+"""What is said when a file cannot be written, mostly because the disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import soundfile
+
+from ..errors import AudioFileError
+
+
+@contextlib.contextmanager
+def why_not_written(path: Path, left: str) -> Iterator[None]:
+    """Make an AudioFileError of what the system or libsndfile raises while ``path`` is written.
+
+    Args:
+        path: the file.
+        left: what has become of it, for the end of the message.
+    """
+    try:
+        yield
+    except (soundfile.SoundFileError, OSError, AssertionError) as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".") or "not everything was taken"
+        with contextlib.suppress(OSError):
+            reason += f"; {shutil.disk_usage(Path(os.path.realpath(path)).parent).free / 1e6:.0f} MB are free there"
+        raise AudioFileError(
+            f"{path} could not be written ({reason}): make room or choose another folder; {left}"
+        ) from None
