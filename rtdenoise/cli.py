@@ -94,6 +94,7 @@ class _Doors(click.Group):
 )
 @click.option("--raw-format", type=click.Choice(["s16le", "f32le"]), help="Of such samples.  [default: s16le]")
 @click.option("--raw-channels", type=click.IntRange(1, 64), metavar="N", help="Interleaved.  [default: 1]")
+@click.option("--no-panel", is_flag=True, help="Lines instead of levels and keys on the terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("-v", "--verbose", count=True, help="Print more; -vv: tracebacks too.")
 @click.version_option(__version__, message="rtdenoise %(version)s")

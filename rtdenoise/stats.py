@@ -69,10 +69,14 @@ class LevelMeter:
 
     Args:
         sample_rate: in Hz, what the fall is timed by.
+
+    Attributes:
+        peak: linear, 1.0 is full scale.
+        energy: sum of the squares of all samples; between two looks it tells the level of just that time.
     """
 
     def __init__(self, sample_rate: int) -> None:
-        self.peak = 0.0  # linear, 1.0 is full scale
+        self.peak = self.energy = 0.0
         self._power = 0.0
         self._sample_rate = sample_rate
 
@@ -86,7 +90,9 @@ class LevelMeter:
         seconds = len(samples) / self._sample_rate
         self.peak = max(peak, self.peak * 10.0**-seconds)
         keep = math.exp(-seconds / 0.3)
-        self._power = keep * self._power + (1.0 - keep) * float(np.dot(samples, samples)) / len(samples)
+        energy = float(np.dot(samples, samples))
+        self.energy += energy
+        self._power = keep * self._power + (1.0 - keep) * energy / len(samples)
 
     @property
     def rms(self) -> float:

@@ -12,18 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from command_line import COMMAND, interrupt, run, start
+from command_line import interrupt, run, start
 from conftest import snr_db
 from png import read_png
 
 import rtdenoise
 from benchmarks import pulse
 from rtdenoise.commands.demo import align, load_sample, noise_in_pauses_db, run_demo, si_sdr_db
-from rtdenoise.commands.meters import Meters, bar, lines_of
 from rtdenoise.commands.reporter import Reporter
 from rtdenoise.commands.spectrogram import colour, draw_before_after, level_db
 from rtdenoise.errors import AudioFileError, ParameterError
-from rtdenoise.stats import Stats
 
 GENERATOR = Path(__file__).parent.parent / "tools" / "make_demo_sample.py"
 
@@ -114,28 +112,6 @@ def test_colours_grow_evenly_brighter():
     assert ramp[-1] > 220
 
 
-def test_bars_and_lines_of_the_meters():
-    assert bar(0).count("█") == 40
-    assert bar(-30).count("█") == 20
-    assert bar(-200).count("█") == 0
-    state = {"seconds": 2.5, "of": 10.0, "before_db": -20.0, "after_db": -50.0, "load": 0.031, "underruns": 0,
-             "latency_ms": 28.0}  # fmt: skip
-    before, after, rest = lines_of(state)
-    assert before.count("█") > after.count("█")
-    assert "2.5 of 10.0 s" in rest
-    assert "28 ms" in rest
-
-
-def test_the_death_of_the_meters_is_nobodys_business():
-    stats = Stats(16000, 0.008)
-    with Meters() as meters:
-        meters.show(stats, 0.028)
-        meters._process.kill()
-        meters._process.wait()
-        for _ in range(3):
-            meters.show(stats, 0.028)
-
-
 def test_what_is_asked_for_too_short_or_in_the_wrong_place(tmp_path):
     with pytest.raises(ParameterError, match="--seconds 1 is too short for a demo; take 2 or more"):
         load_sample(1)
@@ -196,25 +172,6 @@ def test_a_run_through_real_loudspeakers(tmp_path):
         assert np.abs(recorded[0]).max() > 0.05
     finally:
         server.stop()
-
-
-def test_meters_are_drawn_on_a_terminal(tmp_path):
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    arguments = ["demo", "--seconds", "2", "--no-play", "--output-dir", str(tmp_path)]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
-    process = subprocess.Popen([*COMMAND, *arguments], stderr=theirs, stdout=subprocess.PIPE, env=environment)
-    os.close(theirs)
-    drawn = b""
-    try:
-        while piece := os.read(ours, 4096):
-            drawn += piece
-    except OSError:  # Linux says EIO at the end of a terminal
-        pass
-    os.close(ours)
-    assert process.wait(timeout=30) == 0
-    assert drawn.decode().count("before  █") >= 5
-    assert "load" in drawn.decode()
 
 
 def test_ctrl_c_during_the_demo(tmp_path):

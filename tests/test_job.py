@@ -30,6 +30,7 @@ DEFAULTS = {
     "raw_rate": None,
     "raw_format": None,
     "raw_channels": None,
+    "no_panel": False,
 }
 
 

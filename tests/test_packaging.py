@@ -65,7 +65,7 @@ def test_small_enough_to_install_without_a_thought(wheel):
 def test_run_time_needs_are_the_promised_ones(metadata):
     lines = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     needs = {re.match(r"[\w-]+", line).group() for line in lines}
-    promised = "numpy numba rocket-fft onnxruntime soundfile soxr sounddevice click rich platformdirs tomli"
+    promised = "numpy numba rocket-fft onnxruntime soundfile soxr sounddevice click rich textual platformdirs tomli"
     assert needs == {*promised.split(), "pulsectl", "jeepney"}
     for name in ("pulsectl", "jeepney"):  # what they speak to is there only
         (line,) = [line for line in lines if line.startswith(name)]

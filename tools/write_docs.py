@@ -22,6 +22,10 @@ device. `file:NAME` and `device:NAME` say it outright. The format of an output f
 from the input. Pipes carry WAV, told by its header, or raw samples announced with `--raw-rate`; what comes out is
 of the same kind.
 
+Where a sound device takes part and keyboard and standard error are a terminal, a panel shows levels, reduction, load,
+latency, drift, underruns and messages, and takes keys: `b` bypass, `-` and `+` attenuation limit in steps of 3 dB, `m`
+mute, `r` record, `q` quit. It is a process of its own; when it ends before its time, the sound goes on.
+
 Standard output carries sound or what was asked for (`--json`, `--stats -`); what people read goes to standard error.
 """
 

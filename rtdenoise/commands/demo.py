@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..live.clock import SimulatedDevice
 from ..live.devices import DeviceInfo, find_device
 from ..live.session import Live
 from ..stats import decibels
-from .meters import Meters
+from .attend import attend, panel_for
 from .reporter import Reporter
 from .spectrogram import draw_before_after
 
@@ -102,13 +101,16 @@ def run_demo(reporter: Reporter, *, seconds: float | None, output_dir: str, play
     speakers = _find_speakers(reporter) if play else None
     if speakers is not None:
         live = Live(_Memory(sample.noisy, sample.sample_rate), speakers)
-        _stream(live, sample, reporter)
+        ended_early = _stream(live, sample, reporter)
         after, late = whole, None
     else:
         device = SimulatedDevice(sample.sample_rate, sample.noisy)
         live = Live(device, device)
-        _stream(live, sample, reporter)
+        ended_early = _stream(live, sample, reporter)
         after, late = align(device.heard[:, 0], whole, sample.sample_rate)
+    if ended_early:
+        reporter.say("rtdenoise: stopped before the end, nothing was kept")
+        return
     _write(folder, sample, after)
     click.echo(report(live, sample, after, late))
     click.echo(f"\nlisten and look: {folder / 'before.wav'}, after.wav, spectrograms.png")
@@ -123,17 +125,13 @@ def _find_speakers(reporter: Reporter) -> DeviceInfo | None:
         return None
 
 
-def _stream(live: Live, sample: Sample, reporter: Reporter) -> None:
-    seconds = len(sample.noisy) / sample.sample_rate
-    with live, Meters(seconds) if reporter.on_terminal else contextlib.nullcontext() as meters:
+def _stream(live: Live, sample: Sample, reporter: Reporter) -> bool:
+    """Let it run; whether somebody ended it."""
+    # A simulated microphone goes on for ever, in silence: there the clock says when all has been heard.
+    seconds = len(sample.noisy) / sample.sample_rate + _LONGEST_LATENCY_SECONDS
+    with panel_for(reporter) as panel, live:
         reporter.say(f"rtdenoise: {live.start_line()}")
-        # A simulated microphone goes on for ever, in silence: there the clock says when all has been heard.
-        ticks = round((seconds + _LONGEST_LATENCY_SECONDS) / 0.1) if isinstance(live.source, SimulatedDevice) else None
-        tick = 0
-        while not live.wait(0.1) and (ticks is None or tick < ticks):
-            tick += 1
-            if meters is not None:
-                meters.show(live.stats, live.latency_seconds)
+        return attend(live, panel, reporter, seconds if isinstance(live.source, SimulatedDevice) else None)
 
 
 def align(heard: Float32, signal: Float32, sample_rate: int) -> tuple[Float32, int]:

@@ -53,6 +53,7 @@ class Job:
     raw_rate: int | None
     raw_format: str | None
     raw_channels: int | None
+    no_panel: bool
 
     @classmethod
     def from_options(

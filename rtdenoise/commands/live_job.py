@@ -14,6 +14,7 @@ from ..live.session import Live
 from ..live.streams import agree_on_rate
 from ..live.virtual import VirtualDevice, not_ours
 from ..live.virtual_modules import PLANS
+from .attend import attend, panel_for
 from .endpoints import Endpoint, open_source, open_target
 from .job import Job, write_stats
 from .reporter import Reporter
@@ -70,14 +71,14 @@ def run_live(job: Job, reporter: Reporter) -> None:
         begun = time.monotonic()
         outcome, interruption = "done", None
         try:
-            with live:
+            with panel_for(reporter, wanted=not job.no_panel) as panel, live:
                 reporter.say(f"rtdenoise: {live.start_line()}")
                 for made in virtual:
                     reporter.say(f"rtdenoise: choose {made.choose!r} as the {made.plan.role} in the call program")
                 if live.may_howl:
                     reporter.say(f"rtdenoise: {WARNING}")
                 reporter.detail(f"rtdenoise: {live.report()}")
-                live.wait(job.duration_seconds if opened is None else None)
+                attend(live, panel, reporter, job.duration_seconds if opened is None else None)
         except KeyboardInterrupt as pressed:
             outcome, interruption = "stopped", pressed
         except BrokenPipeError:

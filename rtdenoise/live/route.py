@@ -12,6 +12,7 @@ from ..stats import Stats
 from .clock import SimulatedDevice, SimulatedStream
 from .devices import DeviceInfo, Kind
 from .latency import LatencyPlan
+from .mute import Mute
 from .playout import LivePlayout, QueuePlayout
 from .priority import CALLBACK_PRIORITY, CLIENT_PRIORITY, WORKER_PRIORITY, promote_sound_client
 from .realtime import Alarm, Faults
@@ -46,6 +47,7 @@ class Route:
     Args:
         source, sink: see `live.Live`, names resolved.
         denoiser: warmed up; its rate is that of the source.
+        mute: of the same rate.
         plan: block length at the source.
         sink_plan: block length at the sink, and prefill.
         sink_rate: in Hz.
@@ -62,6 +64,7 @@ class Route:
         source: Device | Reader,
         sink: Device | Writer | None,
         denoiser: Denoiser,
+        mute: Mute,
         plan: LatencyPlan,
         sink_plan: LatencyPlan,
         sink_rate: int,
@@ -95,7 +98,7 @@ class Route:
             raise
         engine = Understudied(denoiser, stats, self._clock, may_rest=bool(self._streams))
         hop_length, rate = denoiser.hop_length, denoiser.sample_rate
-        self._worker = Worker(worker_source, self._sink, engine, hop_length, rate, stats, self._alarm, faults)
+        self._worker = Worker(worker_source, self._sink, engine, mute, hop_length, rate, stats, self._alarm, faults)
 
     @property
     def finished(self) -> bool:

@@ -20,6 +20,7 @@ from .default_device import DefaultWatch
 from .devices import DEFAULT_NAMES, DeviceInfo, Kind, find_device
 from .feedback import may_howl
 from .latency import plan_latency
+from .mute import Mute
 from .priority import supervising
 from .realtime import Faults, lock_memory, quiet_interpreter
 from .recorder import Recorder
@@ -90,6 +91,7 @@ class Live:
         self._resolve()
         self.denoiser = Denoiser(self.sample_rate, model, attenuation_limit_db, bypass, overlap)
         self.stats = self._new_stats()
+        self._mute = Mute(self.sample_rate)
         self._route: Route | None = None
         self._recovery: Recovery | None = None
         self._running = self._overload_told = False
@@ -169,6 +171,11 @@ class Live:
         return sum(self.latency_parts.values()) / 1e3
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """What source and sink are called."""
+        return _name(self.source), _name(self.sink)
+
+    @property
     def may_howl(self) -> bool:
         """Whether a microphone and loudspeakers are at work, as far as can be told; after `start`."""
         return self._route is not None and may_howl(self.source, self.sink, self._route.natures)
@@ -192,6 +199,15 @@ class Live:
         self.denoiser.bypass = bypass
 
     @property
+    def muted(self) -> bool:
+        """Whether the output is silent, at the same latency; may be set while running. A change takes 20 ms."""
+        return self._mute.muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._mute.muted = bool(muted)
+
+    @property
     def recording(self) -> bool:
         """Whether something is recorded."""
         return self._recorder.recording
@@ -210,7 +226,7 @@ class Live:
         model = self.denoiser.model
         rates = f"{self.sample_rate} Hz" + (f" -> {self.sink_rate} Hz" if self.sink_rate != self.sample_rate else "")
         return (
-            f"{_name(self.source)} -> {_name(self.sink)}, {rates}, model {model.name} {model.version}, "
+            f"{' -> '.join(self.ends)}, {rates}, model {model.name} {model.version}, "
             f"latency {self.latency_seconds * 1e3:.1f} ms ({parts})"
         )
 
@@ -257,10 +273,12 @@ class Live:
 
     def _lay_route(self) -> Route:
         """Open everything and start it. Raises DeviceError when a device cannot be opened."""
+        self._mute = Mute(self.sample_rate, self.muted)
         route = Route(
             self.source,
             self.sink,
             self.denoiser,
+            self._mute,
             self._plan,
             self._sink_plan.with_hops_of(self._hop_seconds, self.sink_rate),
             self.sink_rate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from ..stats import Stats
+from .mute import Mute
 from .priority import promote_worker
 from .realtime import Alarm, Faults
 from .sinks import DeviceSink, WriterSink
@@ -22,6 +23,7 @@ class Worker:
         source: where samples come from.
         sink: where they go.
         engine: what is done to them.
+        mute: what may silence them then.
         hop_length: how many it works on at a time.
         sample_rate: in Hz.
         stats: levels.
@@ -37,13 +39,15 @@ class Worker:
         source: DeviceSource | ReaderSource,
         sink: DeviceSink | WriterSink,
         engine: Understudied,
+        mute: Mute,
         hop_length: int,
         sample_rate: int,
         stats: Stats,
         alarm: Alarm,
         faults: Faults,
     ) -> None:
-        self._source, self._sink, self._engine, self._hop_length = source, sink, engine, hop_length
+        self._source, self._sink, self._engine, self._mute = source, sink, engine, mute
+        self._hop_length = hop_length
         self._stats, self._alarm, self._faults = stats, alarm, faults
         self._sample_rate = sample_rate
         self.slow_thread: int | None = None
@@ -77,7 +81,7 @@ class Worker:
         samples = self._source.pull(self._hop_length)
         if len(samples):
             self._stats.input_level.update(samples)
-            ready = self._engine.process(samples)
+            ready = self._mute.apply(self._engine.process(samples))
             self._stats.output_level.update(ready)
             self._sink.push(ready)
         elif self._source.ended:
@@ -87,7 +91,7 @@ class Worker:
     def _finish(self) -> None:
         """Bring what is still inside the denoiser, once."""
         self._finished = True
-        self._sink.push(self._engine.flush())
+        self._sink.push(self._mute.apply(self._engine.flush()))
         self._sink.finish()
 
     def _run(self) -> None:
