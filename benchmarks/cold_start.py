@@ -1,4 +1,4 @@
-"""How long a user waits until sound flows, part by part, and what memory a stream takes. A part of `hop_time`.
+"""How long a user waits until sound flows, part by part, and what a live stream takes. A part of `hop_time`.
 
 Every figure comes from fresh processes, the median of some, after one that fills the caches.
 """
@@ -15,6 +15,9 @@ import time
 from typing import Any
 
 from .streaming import ROOT
+
+#: How long a live stream is watched.
+LIVE_SECONDS = 3.0
 
 #: Prints when each part was done. Kernels are compiled, or read from numba's cache, when their module is imported.
 _PARTS = """
@@ -33,7 +36,8 @@ from benchmarks.scaling import resident_bytes
 print(json.dumps([marks, resident_bytes()]))
 """
 
-#: A live stream over a simulated device: prints when the first denoised samples were played, and the memory after 3 s.
+#: A live stream over a simulated device: prints when the first denoised samples were played; and of some seconds after
+#: that the memory, and CPU seconds for a second of sound, the device's own thread among them.
 _LIVE = """
 import json, sys, time
 from rtdenoise import Live
@@ -43,9 +47,10 @@ device = SimulatedDevice(48000)
 with Live(device, device, model=sys.argv[1]) as live:
     while not live.stats.samples_out:
         time.sleep(0.002)
-    heard = time.time()
-    live.wait(3)
-    print(json.dumps([heard, resident_bytes()]))
+    heard, begun, cpu = time.time(), time.perf_counter(), time.process_time()
+    live.wait(float(sys.argv[2]))
+    load = (time.process_time() - cpu) / (time.perf_counter() - begun)
+    print(json.dumps([heard, resident_bytes(), load]))
 """
 
 
@@ -66,11 +71,12 @@ def measure_cold_start(model: str, runs: int) -> dict[str, Any]:
             "first live sound": statistics.median(run[0] for run in lives),
         },
         "live_resident_mb": _megabytes(run[1] for run in lives),
+        "live_cpu": statistics.median(run[2] for run in lives),
     }
 
 
-def _run(code: str, model: str, environment: dict[str, str]) -> Any:
-    command = [sys.executable, "-c", code, model]
+def _run(code: str, environment: dict[str, str], *arguments: str) -> Any:
+    command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(
         command, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300
     )
@@ -80,16 +86,17 @@ def _run(code: str, model: str, environment: dict[str, str]) -> Any:
 def _parts(model: str, environment: dict[str, str]) -> tuple[dict[str, float], int | None]:
     """Seconds by part in their order, and bytes held."""
     last, seconds = time.time(), {}
-    marks, held = _run(_PARTS, model, environment)
+    marks, held = _run(_PARTS, environment, model)
     for name, moment in marks:
         seconds[name], last = moment - last, moment
     return seconds, held
 
 
-def _live(model: str) -> tuple[float, int | None]:
+def _live(model: str) -> tuple[float, int | None, float]:
+    """Seconds to the first sound, bytes held, CPU seconds per second."""
     begun = time.time()
-    heard, held = _run(_LIVE, model, {})
-    return heard - begun, held
+    heard, held, load = _run(_LIVE, {}, model, f"{LIVE_SECONDS}")
+    return heard - begun, held, load
 
 
 def _wall(command: list[str], runs: int) -> float:

@@ -2,7 +2,8 @@
 
 For each model and rate: as fast as it goes (hot); paced as live, where the processor sleeps between two hops; and paced
 with the priority that live streams ask for, where the system grants it. Rows take turns in rounds, so that a machine
-whose speed drifts treats all alike. On a shared machine trust medians and ratios.
+whose speed drifts treats all alike. A model of context frames has one rate; at others it is that plus the conversion.
+On a shared machine trust medians and ratios.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from rtdenoise import Denoiser, Model, RtdenoiseError, available_models
-from rtdenoise.config import NATIVE_RATES
+from rtdenoise.config import NATIVE_RATES, ContextTransform
 from rtdenoise.live.hop_timer import HopTimes, time_hops
 
 from .cold_start import measure_cold_start
@@ -36,13 +37,20 @@ HISTOGRAM_US = np.geomspace(20, 200_000, 161)
 
 
 def measure(models: list[str], rates: list[int], seconds: float, runs: int) -> dict[str, Any]:
-    """Everything. ``seconds`` of pacing for each paced row; ``runs`` processes for each figure of the cold start."""
+    """Everything.
+
+    Args:
+        models: names or files.
+        rates: in Hz; none for those at which each model runs without conversion.
+        seconds: of pacing for each paced row.
+        runs: processes for each figure of the cold start.
+    """
     peak = measure_peak()
     loaded = {name: Model.load(name) for name in models}
     rows = {
         (name, rate, pace): (Denoiser(rate, model), [])
         for name, model in loaded.items()
-        for rate in rates
+        for rate in rates or _native_rates(model)
         for pace in PACES
     }
     for _ in range(ROUNDS):
@@ -59,6 +67,11 @@ def measure(models: list[str], rates: list[int], seconds: float, runs: int) -> d
         ],
         "cold_start": {name: measure_cold_start(name, runs) for name in models if runs},
     }
+
+
+def _native_rates(model: Model) -> list[int]:
+    transform = model.transform
+    return [transform.sample_rate] if isinstance(transform, ContextTransform) else list(NATIVE_RATES)
 
 
 def _summary(rounds: list[HopTimes]) -> dict[str, Any]:
@@ -150,9 +163,13 @@ def _cold_text(cold_start: dict[str, Any]) -> list[str]:
     seconds = next(iter(cold_start.values()))["seconds"]
     return [
         "Seconds from starting a process to its first hop, part by part, and memory (MB) after it; then until the "
-        "first live sound over a simulated sound card, and memory three seconds later.",
+        "first live sound over a simulated sound card, and for some seconds after it the memory, and the CPU time of "
+        "all threads for a second of sound.",
         table(
-            ["", "interpreter", "imports", "compile", "session", "first hop", "memory", "first live sound", "memory"],
+            [
+                *("", "interpreter", "imports", "compile", "session", "first hop", "memory"),
+                *("first live sound", "memory", "live CPU"),
+            ],
             [line for name, cold in cold_start.items() for line in _cold_lines(name, cold)],
         ),
         f"Beside the interpreter's own start, `import rtdenoise` takes {seconds['import rtdenoise']:.2f} s and "
@@ -192,8 +209,8 @@ def _cold_lines(name: str, cold: dict[str, Any]) -> list[list[str]]:
     first = [f"{seconds:.2f}" for seconds in cold["parts_first_time"].values()]
     sound = f"{cold['seconds']['first live sound']:.2f}"
     return [
-        [name, *usual, memory("resident_mb"), sound, memory("live_resident_mb")],
-        [f"{name}, the very first time", *first, "", "", ""],
+        [name, *usual, memory("resident_mb"), sound, memory("live_resident_mb"), f"{cold['live_cpu']:.4f}"],
+        [f"{name}, the very first time", *first, "", "", "", ""],
     ]
 
 
@@ -205,6 +222,8 @@ def figures(found: dict[str, Any]) -> dict[str, Figure]:
     }
     for name, cold in found["cold_start"].items():
         compared[f"first live sound {name}, s"] = Figure([cold["seconds"]["first live sound"]])
+        if cold.get("live_cpu"):  # older results have none
+            compared[f"CPU live {name}, s per s"] = Figure([cold["live_cpu"]])
         if cold["live_resident_mb"]:
             compared[f"memory live {name}, MB"] = Figure([cold["live_resident_mb"]])
     return compared
@@ -216,14 +235,14 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.hop_time", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", action="append", help="name or ONNX file, again for more (all that are packaged)")
-    parser.add_argument("--rate", action="append", type=int, help="in Hz, again for more (all native ones)")
+    parser.add_argument("--rate", action="append", type=int, help="in Hz, again for more (all native ones of a model)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each paced row (20); 60 for those to be quoted")
     parser.add_argument("--runs", type=int, default=5, help="processes for each figure of the cold start (5); 0: none")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     given = parser.parse_args(arguments)
     try:
         models = given.model or [info.name for info in available_models()]
-        found = measure(models, given.rate or list(NATIVE_RATES), given.seconds, given.runs)
+        found = measure(models, given.rate or [], given.seconds, given.runs)
     except RtdenoiseError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

@@ -139,7 +139,7 @@ def measure_row(server: pulse.Server, row: Row, seconds: float, model: str) -> N
 def measure(
     rates: list[int], settings: list[str], programs: list[str], seconds: float, drift_seconds: float, model: str
 ) -> list[Row]:
-    """A row for each, one after the other, a server for each rate; those of the first rate and setting last longer."""
+    """A row for each, one after the other, a server for each rate; `dry` of the first rate and setting lasts longer."""
     rows = [Row(rate, setting, program) for rate in rates for setting in settings for program in programs]
     missing = pulse.why_not()
     for rate in rates:
@@ -155,8 +155,8 @@ def measure(
         try:
             for row in mine:
                 print(f"{row.rate} Hz, {row.setting}, {row.program} ...", file=sys.stderr, flush=True)
-                first = (row.rate, row.setting) == (rates[0], settings[0])
-                measure_row(server, row, max(seconds, drift_seconds) if first else seconds, model)
+                longest = (row.rate, row.setting, row.program) == (rates[0], settings[0], "dry")
+                measure_row(server, row, max(seconds, drift_seconds) if longest else seconds, model)
         finally:
             with suppress(subprocess.SubprocessError, OSError):
                 server.stop()
@@ -243,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--program", action="append", choices=PROGRAMS, help="again for more (all)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each row (20)")
     parser.add_argument(
-        "--drift-seconds", type=float, default=0.0, help="for the first rate and latency; 180 shows drift"
+        "--drift-seconds", type=float, default=0.0, help="of `dry` at the first rate and latency; 120 show drift"
     )
     parser.add_argument("--model", default="stream", help="name or ONNX file (stream)")
     parser.add_argument("--input", help="a real input device, to which --output leads")

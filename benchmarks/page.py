@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from . import alignment, hop_time, latency, quality, scaling, tables
+from .promises import promises
+from .tables import table
 
 RESULTS = "benchmarks/results"
 #: name: (heading, module, text).
@@ -25,7 +27,8 @@ PICTURES = {
     "hop_time": ("hop_time", "How often a hop takes how long"),
     "latency": ("latency", "Latency of everybody, and ours live"),
 }
-_BUSY = 0.3
+#: Of a core: what a machine that does nothing else takes for itself is less.
+_BUSY_CORES = 0.15
 
 HEAD = """# Benchmarks
 
@@ -52,7 +55,7 @@ def page(results: Path) -> str:
     """The whole page."""
     found = load_results(results)
     report = found["report"]
-    parts = [HEAD, _origin(report), _missing(report)]
+    parts = [HEAD, _origin(report), _missing(report), _promised(found)]
     for name, (heading, _, as_text) in SECTIONS.items():
         parts.append(f"## {heading}\n")
         status = report["parts"].get(name, {"problem": "" if name in found else "left out"})
@@ -75,15 +78,24 @@ def _origin(report: dict[str, Any]) -> str:
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + ".\n"
     )
-    load = machine["load_average"]
     if report["quick"]:
         text += "\n**A quick run on little data: it shows that everything works, not what can be quoted.**\n"
-    if load is not None and load > _BUSY * machine["cores"]:
-        text += (
-            f"\n**The machine was busy with other things (load average {load:.1f} at the start): times are too long, "
-            "ratios within a table hold.**\n"
-        )
+    if busy := busy_parts(report):
+        taken = ", ".join(f"{cores:.1f} of {machine['cores']} cores during {name}" for name, cores in busy.items())
+        text += f"\n**Other programs took {taken}: times are too long, ratios within a table hold.**\n"
     return text
+
+
+def busy_parts(report: dict[str, Any]) -> dict[str, float]:
+    """The parts during which other programs took more than a little of the processor, and how many cores."""
+    taken = {name: status.get("others_cores") or 0.0 for name, status in report["parts"].items()}
+    return {name: cores for name, cores in taken.items() if cores > _BUSY_CORES}
+
+
+def _promised(found: dict[str, dict[str, Any]]) -> str:
+    answers = {True: "yes", False: "**no**", None: "-"}
+    lines = [[p.text, p.measured or "not measured", answers[p.kept]] for p in promises(found)]
+    return "## Promised and measured\n\n" + table(["promised", "measured", "kept"], lines) + "\n"
 
 
 def _missing(report: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,35 @@ def provenance() -> dict[str, Any]:
         },
         "versions": {"python": platform.python_version(), "rtdenoise": __version__, **_versions()},
     }
+
+
+class Others:
+    """CPU time that other programs take while something of ours runs, in cores.
+
+    Measured, for a load average is mostly our own. Linux only; what the host of a virtual machine takes counts too.
+    """
+
+    def __init__(self) -> None:
+        self._begun, self._theirs = time.monotonic(), self._seconds()
+
+    @property
+    def cores(self) -> float | None:
+        """Since the object was made, on average; children count as ours once they have been waited for."""
+        seconds = self._seconds()
+        if seconds is None or self._theirs is None:
+            return None
+        return max(0.0, (seconds - self._theirs) / (time.monotonic() - self._begun))
+
+    @staticmethod
+    def _seconds() -> float | None:
+        """CPU seconds of everybody but us since the machine was started."""
+        try:
+            counts = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]))
+        except OSError:
+            return None
+        idle = sum(counts[3:5])
+        # Guests, from the ninth on, are in the first two already.
+        return (sum(counts[:8]) - idle) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
 
 
 def write_document(path: Path | None, benchmark: str, found: dict[str, Any]) -> None:

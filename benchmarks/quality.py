@@ -1,7 +1,8 @@
 """``python -m benchmarks.quality``: quality, latency and cost of our models and of other denoisers, side by side.
 
 Every denoiser runs in a process of its own on one core, a fresh stream for each file, block by block as a live program
-would; its delay is measured, and its output shifted back by that, before it is compared with the clean speech.
+would, while nothing else runs; its delay is measured, and its output shifted back by that, before it is compared with
+the clean speech.
 Whole-file denoisers see the future and have no latency. 48 kHz denoisers get the 16 kHz recordings resampled.
 
 Exit code 0: every row is whole. 1: something is missing, and the rows say what. 2: wrong usage.
@@ -78,24 +79,23 @@ def run_peer(
     row: Row,
     peer: Peer,
     pairs: list[Pair],
-    pool: Executor,
     *,
     install: bool = True,
     keep: Path | None = None,
     start_ups: int = 3,
-) -> None:
-    """Fill in one row, from streaming to scores; whatever fails is said in it."""
+) -> dict[str, Float32]:
+    """Fill in what one row costs; its outputs by recording. Whatever fails is said in the row."""
     try:
         inputs = {pair.name: pair.noisy for pair in pairs}
         streamed = stream(peer, inputs, _probes(pairs), install=install, start_ups=start_ups)
     except (NotInstalledError, PeerError) as problem:
         row.problems.append(str(problem))
-        return
+        return {}
     row.cost, row.cpu_per_second = streamed.cost, streamed.cpu_per_second
     row.problems += _failures(streamed, len(pairs))
-    score(row, pairs, streamed.outputs, pool)
     if keep:
         _keep(keep / re.sub(r"[^\w.-]+", "_", peer.name), streamed.outputs)
+    return streamed.outputs
 
 
 def compare(
@@ -107,19 +107,21 @@ def compare(
     keep: Path | None = None,
     start_ups: int = 3,
 ) -> list[Row]:
-    """A row for the noisy input and one for each contestant. Nothing else runs while one is timed."""
+    """A row for the noisy input and one for each contestant.
+
+    First each is streamed and timed, one after the other, while nothing else runs; then all are scored, on all cores.
+    """
     os.environ.update(ONE_THREAD)
+    rows, outputs = [Row(NOISY)], [{pair.name: pair.noisy for pair in pairs}]
+    for contestant in contestants:
+        print(f"{contestant.name} ...", file=sys.stderr, flush=True)
+        rows.append(row := Row(contestant.name, whole_file=contestant.block is None))
+        outputs.append(run_peer(row, contestant, pairs, install=install, keep=keep, start_ups=start_ups))
     pool = _new_pool(processes)
-    rows = []
-    for contestant in (None, *contestants):
-        row = Row(contestant.name if contestant else NOISY, whole_file=bool(contestant and contestant.block is None))
-        rows.append(row)
-        print(f"{row.name} ...", file=sys.stderr, flush=True)
+    for row, heard in zip(rows, outputs, strict=True):
+        print(f"scores of {row.name} ...", file=sys.stderr, flush=True)
         try:
-            if contestant:
-                run_peer(row, contestant, pairs, pool, install=install, keep=keep, start_ups=start_ups)
-            else:
-                score(row, pairs, {pair.name: pair.noisy for pair in pairs}, pool)
+            score(row, pairs, heard, pool)
         except BrokenProcessPool:
             row.problems.append("a process that takes the measures was ended from outside; is there enough memory?")
             pool.shutdown()

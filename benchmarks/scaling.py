@@ -2,9 +2,10 @@
 
 - Live: one thread on one core serves N streams of one shared model, a hop of each every 8 ms, as a server would, with
   the priority of a live stream where the system grants it. A tick is missed when its last hop is not done before the
-  next tick is due.
+  next tick is due. A scan with ever more streams, then longer: the promised number, and the most that the scan allows.
 - Throughput: as fast as it goes, with 1, 2, ... threads that share one model, and with as many processes.
-- Files: seconds of audio that `denoise` does in a second, in one process and in one for each core.
+- Files: seconds of audio that `rtdenoise --input FILE --output FILE` does in a second once it runs, WAV read and
+  written, in one process and in one for each core.
 - Memory: what each further stream adds to a process (Linux).
 
 On a shared machine trust the ratios.
@@ -17,6 +18,7 @@ import gc
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -29,6 +31,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtdenoise import Denoiser, Model, ModelError, denoise
+from rtdenoise.files.audio_file import FileReader, FileWriter
+from rtdenoise.files.convert import convert
 from rtdenoise.live.priority import WORKER_PRIORITY, promote_thread
 from rtdenoise.live.realtime import quiet_interpreter
 
@@ -38,7 +42,9 @@ from .tables import table
 
 RATE = 16000
 #: Streams that are tried live, until the median tick takes longer than there is time.
-LIVE_STEPS = (1, 10, 25, 30, 35, 40, 50, 60, 75, 100, 150, 200)
+LIVE_STEPS = (1, 10, 25, 50, 75, 100, 150, 200)
+#: Live streams on one core that have to do without a missed tick for a minute.
+PROMISED_STREAMS = 25
 MEMORY_STEPS = (1, 10, 50, 100)
 #: Measurements of each throughput, one after the other.
 ROUNDS = 3
@@ -122,12 +128,17 @@ def threads_throughput(model: str, threads: int, seconds: float) -> list[float]:
 
 
 def file_throughput(model: str, seconds: float) -> list[float]:
-    """Times real time for recordings of ``seconds``, one core; ``ROUNDS`` figures."""
-    speech, rounds = np.resize(noisy_speech(), round(seconds * RATE)), []
-    for _ in range(ROUNDS):
-        begin = time.perf_counter()
-        denoise(speech, RATE, model)
-        rounds.append(seconds / (time.perf_counter() - begin))
+    """Times real time for a recording of ``seconds``, from file to file on one core; ``ROUNDS`` figures."""
+    shared, rounds = Model.load(model), []
+    with tempfile.TemporaryDirectory(prefix="rtdenoise-benchmark-") as folder:
+        source, target = Path(folder) / "noisy.wav", Path(folder) / "clean.wav"
+        soundfile.write(source, np.resize(noisy_speech(), round(seconds * RATE)), RATE)
+        for _ in range(ROUNDS):
+            begin = time.perf_counter()
+            reader = FileReader(source)
+            convert(reader, FileWriter(target, RATE, 1, like=reader.subtype, force=True), model=shared)
+            reader.close()
+            rounds.append(seconds / (time.perf_counter() - begin))
     return rounds
 
 
@@ -164,22 +175,34 @@ def _warm_up(model: str) -> None:
     time.sleep(0.5)  # so that each process of the pool gets one
 
 
-def measure(model: str, seconds: float, live_seconds: float, streams: list[int]) -> dict[str, Any]:
-    """All of it; ``seconds`` for each throughput, ``live_seconds`` for each number of live ``streams``."""
+def measure(model: str, seconds: float, live_seconds: float, hold_seconds: float, streams: list[int]) -> dict[str, Any]:
+    """All of it.
+
+    Args:
+        model: name or file.
+        seconds: for each throughput.
+        live_seconds: for each number of live ``streams``; no more are tried once the median tick comes too late.
+        hold_seconds: for the promised number of streams, and for the most of the scan without a miss.
+        streams: ever more.
+    """
     cores = usable_cores()
     counts = sorted({1, *(2**i for i in range(1, 8) if 2**i < cores), cores, 2 * cores})
-    steps: list[dict[str, float]] = []
+    scan: list[dict[str, float]] = []
     for number in streams:
-        steps += in_processes(1, live, model, number, live_seconds)
-        if steps[-1]["p50"] > 1:
+        scan += in_processes(1, live, model, number, live_seconds)
+        if scan[-1]["p50"] > 1:
             break
+    most = max([PROMISED_STREAMS, *(step["streams"] for step in scan if not step["missed"])])
+    held = sorted({PROMISED_STREAMS, most})
     return {
         "cores": cores,
         "live_seconds": live_seconds,
-        "live": steps,
+        "live": scan,
+        "hold_seconds": hold_seconds,
+        "held": [in_processes(1, live, model, number, hold_seconds)[0] for number in held],
         "threads": {f"{n}": in_processes(1, threads_throughput, model, n, seconds)[0] for n in counts},
         "processes": {f"{n}": _together(in_processes(n, threads_throughput, model, 1, seconds)) for n in counts},
-        "files": {f"{n}": _together(in_processes(n, file_throughput, model, 6 * seconds)) for n in sorted({1, cores})},
+        "files": {f"{n}": _together(in_processes(n, file_throughput, model, 30 * seconds)) for n in sorted({1, cores})},
         "memory": in_processes(1, memory, model)[0],
     }
 
@@ -191,31 +214,41 @@ def _together(processes: list[list[float]]) -> list[float]:
 
 def as_text(found: dict[str, Any]) -> str:
     """Tables in Markdown."""
-    live_lines = [
-        [f"{s['streams']}", f"{s['p50']:.3f}", f"{s['p99']:.3f}", f"{s['max']:.3f}", f"{s['missed']} of {s['ticks']}"]
-        for s in found["live"]
-    ]
-    clean = [step["streams"] for step in found["live"] if not step["missed"]]
-    most = f"{max(clean)} streams without a miss" if clean else "no number of streams without a miss"
     parts = [
-        f"Live on one core, one thread, {found['live_seconds']:.0f} s each: {most}.",
-        table(["streams", "load p50", "p99", "max", "missed"], live_lines),
+        f"Live on one core, one thread: {found['live_seconds']:.0f} s each, then {found['hold_seconds']:.0f} s for the "
+        f"promised {PROMISED_STREAMS} streams and for the most that missed nothing.",
+        table(["streams", "seconds", "load p50", "p99", "max", "missed"], _live_lines(found)),
         f"Throughput on {found['cores']} cores, in streams that could be kept up with.",
         table(
             ["", *(f"{n}" for n in found["threads"])], [_growth(kind, found[kind]) for kind in ("threads", "processes")]
         ),
-        "Files, times real time.",
+        "Files, read, denoised and written, times real time.",
         table(["", *(f"{n}" for n in found["files"])], [_growth("processes", found["files"])]),
     ]
     if steps := found["memory"]:
-        each = memory_per_stream(found)
-        parts.append(f"Memory: {steps[0]['mb']:.0f} MB with one stream, {each:.2f} MB for each further one.")
+        held = ", ".join(f"{step['mb']:.0f} MB with {step['streams']}" for step in steps)
+        parts.append(f"Memory: {held} streams; each further one takes {memory_per_stream(found):.2f} MB.")
     return "\n\n".join(parts)
 
 
+def _live_lines(found: dict[str, Any]) -> list[list[str]]:
+    tried = [(found["live_seconds"], step) for step in found["live"]]
+    tried += [(found["hold_seconds"], step) for step in found["held"]]
+    lines = []
+    for seconds, step in tried:
+        loads = [f"{step[name]:.3f}" for name in ("p50", "p99", "max")]
+        lines.append([f"{step['streams']}", f"{seconds:.0f}", *loads, f"{step['missed']} of {step['ticks']}"])
+    return lines
+
+
 def _growth(kind: str, throughputs: dict[str, list[float]]) -> list[str]:
-    medians = [float(np.median(rounds)) for rounds in throughputs.values()]
+    medians = [typical(rounds) for rounds in throughputs.values()]
     return [kind, *(f"{median:.0f} ({median / medians[0]:.2f} x)" for median in medians)]
+
+
+def typical(rounds: list[float]) -> float:
+    """The median of some measurements of one throughput."""
+    return float(np.median(rounds))
 
 
 def figures(found: dict[str, Any]) -> dict[str, Figure]:
@@ -244,7 +277,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--model", default="stream", help="name or ONNX file (stream)")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each throughput (10)")
-    parser.add_argument("--live-seconds", type=float, default=10.0, help="for each number of live streams (10)")
+    parser.add_argument("--live-seconds", type=float, default=5.0, help="for each number of live streams (5)")
+    parser.add_argument("--hold-seconds", type=float, default=60.0, help="for the numbers that are held (60)")
     parser.add_argument("--streams", action="append", type=int, help="live ones, again for more (until it is too many)")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     given = parser.parse_args(arguments)
@@ -253,7 +287,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ModelError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
-    found = measure(given.model, given.seconds, given.live_seconds, given.streams or list(LIVE_STEPS))
+    streams = given.streams or list(LIVE_STEPS)
+    found = measure(given.model, given.seconds, given.live_seconds, given.hold_seconds, streams)
     print(as_text(found))
     write_document(given.json, "scaling", {"model": given.model, **found})
     return 0

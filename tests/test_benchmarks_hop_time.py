@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import alignment, hop_time
+from benchmarks import alignment, cold_start, hop_time
 from rtdenoise import Denoiser
 
 
-def test_the_command_prints_and_writes_every_part(tmp_path, capsys, identity):
+def test_the_command_prints_and_writes_every_part(tmp_path, capsys, identity, monkeypatch):
+    monkeypatch.setattr(cold_start, "LIVE_SECONDS", 0.5)
     file = tmp_path / "hop_time.json"
     arguments = ["--model", str(identity.path), "--rate", "16000", "--seconds", "0.2", "--runs", "1"]
     assert hop_time.main([*arguments, "--json", str(file)]) == 0
@@ -36,6 +37,7 @@ def test_the_command_prints_and_writes_every_part(tmp_path, capsys, identity):
         assert all(seconds > 0 for seconds in parts.values())
     assert cold["parts_first_time"]["compile"] > cold["parts"]["compile"]  # by seconds
     assert cold["seconds"]["first live sound"] > 0
+    assert 0 < cold["live_cpu"] < 1
     compared = hop_time.figures(found)
     assert compared[f"hop {identity.path} 16000 Hz hot, us"].values == hot["p50_of_rounds_us"]
 

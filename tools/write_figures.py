@@ -35,9 +35,9 @@ def read(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def is_busy(machine: dict[str, Any]) -> bool:
-    """Whether more was running than there are cores, when the measuring began."""
-    return (machine["load_average"] or 0) > machine["cores"]
+def is_busy(part: str) -> bool:
+    """Whether other programs took more than half a core while a part was measured."""
+    return (read("report")["parts"][part]["others_cores"] or 0) > 0.5
 
 
 def load_percent() -> str:
@@ -58,7 +58,7 @@ def files_speed() -> str:
     found = read("scaling")
     rounds = sorted(found["files"]["1"])
     speed = f"Files go at {rounds[len(rounds) // 2]:.0f} times real time on one core."
-    return "" if is_busy(found["machine"]) else speed
+    return "" if is_busy("scaling") else speed
 
 
 def comparison() -> str:
@@ -81,8 +81,8 @@ def comparison() -> str:
 def caveat() -> str:
     """What to know before quoting the table: how many recordings, and whether the machine had other things to do."""
     quality = read("quality")
-    machine, files = quality["machine"], quality["data"]["pairs"]
-    busy = ", on a busy machine: compare its costs within the table only" if is_busy(machine) else ""
+    files = quality["data"]["pairs"]
+    busy = ", on a busy machine: compare its costs within the table only" if is_busy("quality") else ""
     return f"{files} recordings{busy}."
 
 

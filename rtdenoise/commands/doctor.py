@@ -134,7 +134,7 @@ def _look_at_server() -> Check:
     try:
         lines = _pactl("info").splitlines()
     except OSError as error:
-        return Check("sound server", "skipped", f"cannot be asked: {error}")
+        return Check("sound server", "skipped", f"none that can be asked: {error}")
     facts = dict(line.split(": ", 1) for line in lines if ": " in line)
     name, version = facts.get("Server Name", "there is one"), facts.get("Server Version", "")
     return Check("sound server", "ok", f"{name} {version}".strip(), figures={"name": name, "version": version})
@@ -242,7 +242,7 @@ def _pactl(*arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise OSError("the sound server does not answer") from None
     if done.returncode:
-        raise OSError(" ".join(done.stderr.split()) or "the sound server refused")
+        raise OSError((done.stderr.strip().splitlines() or ["the sound server refused"])[0])
     return done.stdout
 
 
