@@ -19,7 +19,8 @@ import numpy as np
 from rtdenoise import Live
 from rtdenoise.live.devices import find_device
 from rtdenoise.live.latency import plan_latency
-from rtdenoise.live.realtime import promote_sound_client, quiet_interpreter
+from rtdenoise.live.priority import promote_sound_client
+from rtdenoise.live.realtime import quiet_interpreter
 from rtdenoise.live.streams import DeviceStream
 
 #: Over which the least that waits is looked for, as `Live` does.

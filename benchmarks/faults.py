@@ -12,94 +12,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import random
-import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from . import pulse
+from .listening import RATE, listen
+from .victim import Victim
 
-RATE = 48000
 BACK_SECONDS = 3.0
-_LISTEN_SECONDS = 4.5
-_WINDOW = RATE // 5
-_LONGEST_LATENCY = RATE // 4
 _OTHER_RATES = (16000, 32000, 44100, 96000)
-
-
-def run_child() -> None:
-    """The process that suffers: prints its report for each line on standard input; ``raise`` breaks a hop before."""
-    from rtdenoise.live.session import Live
-    from rtdenoise.model import Model
-
-    class Breakable(Model):
-        broken = False
-
-        def advance(self, state):  # type: ignore[no-untyped-def]
-            if self.broken:
-                self.broken = False
-                raise FloatingPointError("a fault that was asked for")
-            super().advance(state)
-
-    packaged = Model.load("stream")
-    model = Breakable(packaged.path, packaged._session, packaged.transform)
-    told: list[str] = []
-    # an attenuation limit of 0 dB runs the model and leaves the sound as it is
-    with Live("bench microphone", "bench speakers", model=model, attenuation_limit_db=0.0, tell=told.append) as live:
-        print(json.dumps(live.report()), flush=True)
-        while True:
-            live.wait(0.05)
-            if not select.select([sys.stdin], [], [], 0)[0]:
-                continue
-            line = sys.stdin.readline().strip()
-            if not line:
-                return
-            model.broken = line == "raise"
-            print(json.dumps({**live.report(), "told": told}), flush=True)
-            told.clear()
-
-
-class Victim:
-    """That process, from outside."""
-
-    def __init__(self, server: pulse.Server) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.faults", "--child"],
-            env=server.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.first_report = self._read()
-
-    def ask(self, line: str = "report") -> dict:
-        """Its report, after it has done what ``line`` says. Raises RuntimeError when it does not answer."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-        return self._read()
-
-    def end(self) -> None:
-        """Ends it, gently at first."""
-        with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-            self.process.communicate("\n", timeout=10)
-        self.process.kill()
-
-    def _read(self) -> dict:
-        assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], 30)[0]:
-            raise RuntimeError("it does not answer")
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"it has died, exit code {self.process.wait()}")
-        return json.loads(line)
 
 
 class Faults:
@@ -196,95 +122,92 @@ FAULTS: dict[str, Callable[[Faults], str]] = {
 }
 
 
-@contextlib.contextmanager
-def listening(server: pulse.Server) -> Iterator[list[np.ndarray]]:
-    """Noise for the microphone and a recording of both ends while the block runs."""
-    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 8 * RATE).astype(np.float32)
-    server.start_playing(noise, "bench_player")
-    with server.recording("bench.monitor", 2) as recorded:
-        yield recorded
+@dataclass
+class Outcome:
+    """What came of a fault.
+
+    Attributes:
+        kind, what: the fault.
+        back: seconds until the sound was there as before; infinite where it was not.
+        latency_ms: measured at the end.
+        stated_ms: what the process says of its latency.
+        levels: RMS at the microphone and the speakers.
+        died: why the process does not answer.
+        good: whether all is as it should be.
+    """
+
+    kind: str
+    what: str = ""
+    back: float = float("inf")
+    latency_ms: float = float("nan")
+    stated_ms: float = float("nan")
+    levels: tuple[float, float] = (0.0, 0.0)
+    died: str = ""
+    good: bool = False
 
 
-def locate_ms(recorded: np.ndarray, start: int) -> float | None:
-    """By how much the speakers are behind the microphone at a sample of a recording; None while there is nothing."""
-    speakers = recorded[start : start + _WINDOW, 1].astype(np.float64)
-    microphone = recorded[max(0, start - _LONGEST_LATENCY) : start + _WINDOW, 0].astype(np.float64)
-    size = 1 << (len(microphone) + len(speakers)).bit_length()
-    correlation = np.fft.irfft(np.fft.rfft(microphone, size) * np.conj(np.fft.rfft(speakers, size)), size)
-    correlation = correlation[: len(microphone) - len(speakers) + 1]
-    norm = np.linalg.norm(speakers) * np.linalg.norm(microphone) * np.sqrt(len(speakers) / max(1, len(microphone)))
-    if not norm or correlation.max() < 0.5 * norm:
-        return None
-    return (min(start, _LONGEST_LATENCY) - int(np.argmax(correlation))) / RATE * 1e3
+def try_fault(faults: Faults, kind: str, before_ms: float, tolerance_ms: float) -> Outcome:
+    """Let a fault happen, and see what comes of it."""
+    outcome = Outcome(kind)
+    try:
+        outcome.what = FAULTS[kind](faults)
+        heard = listen(faults.server, time.monotonic(), before_ms, tolerance_ms)
+        if not heard.levels[0]:  # the bench's own player was starved: the microphone heard nothing
+            heard = listen(faults.server, time.monotonic(), before_ms, tolerance_ms)
+        outcome.back, outcome.latency_ms, outcome.levels = heard.back, heard.latency_ms, heard.levels
+        outcome.stated_ms = faults.victim.ask()["latency_ms"]
+    except (RuntimeError, subprocess.SubprocessError, AssertionError) as error:
+        outcome.died = str(error)
+    right = abs(outcome.latency_ms - before_ms) <= tolerance_ms
+    outcome.good = not outcome.died and outcome.back <= BACK_SECONDS and right
+    return outcome
 
 
-def listen(
-    server: pulse.Server,
-    since: float,
-    before_ms: float | None,
-    tolerance_ms: float,
-    seconds: float = _LISTEN_SECONDS,
-) -> tuple[float, float]:
-    """Listen for a while: the seconds from ``since`` until the sound is there as before, and the latency at the end."""
-    with listening(server) as recording:
-        begun = time.monotonic()  # the recorder has its first samples
-        time.sleep(seconds)
-    recorded = recording[0]
-    lags = [locate_ms(recorded, start) for start in range(0, len(recorded) - _WINDOW, _WINDOW // 2)]
-    latency = next((lag for lag in reversed(lags) if lag is not None), float("nan"))
-    wanted = latency if before_ms is None else before_ms
-    good = [lag is not None and abs(lag - wanted) <= tolerance_ms for lag in lags]
-    # the first moment from which on it stays so, but for single windows that a busy machine spoils
-    first = next((i for i in range(len(good) - 4) if good[i] and sum(good[i : i + 5]) >= 4), None)
-    back = float("inf") if first is None else begun - since + first * _WINDOW / 2 / RATE
-    return back, latency
+def by_kind(outcomes: list[Outcome]) -> list[str]:
+    """A table: how often, how often well, the slowest return, and between which values the latency was afterwards."""
+    rows = ["| fault | times | as it should be | slowest back s | latency ms |", "|---|---|---|---|---|"]
+    for kind in sorted({outcome.kind for outcome in outcomes}):
+        mine = [outcome for outcome in outcomes if outcome.kind == kind]
+        measured = [outcome.latency_ms for outcome in mine if outcome.latency_ms == outcome.latency_ms]
+        between = f"{min(measured):.1f} to {max(measured):.1f}" if measured else "-"
+        good = sum(outcome.good for outcome in mine)
+        rows.append(f"| {kind} | {len(mine)} | {good} | {max(outcome.back for outcome in mine):.2f} | {between} |")
+    return rows
 
 
 def run(count: int, seed: int, kinds: list[str]) -> int:
     """Run the faults and print a table; the exit code."""
-    chance, failures = random.Random(seed), 0
+    chance, outcomes = random.Random(seed), []
     server = pulse.Server(RATE)
     try:
         victim = Victim(server)
         faults = Faults(server, victim, chance)
         tolerance_ms = 2.0 * victim.first_report["block_length"] / RATE * 1e3
-        _, before_ms = listen(server, time.monotonic(), None, tolerance_ms)
-        print(
-            f"{count} faults, seed {seed}, latency {before_ms:.1f} ms before them, {tolerance_ms:.1f} ms allowed off\n"
-        )
-        print(
-            "| # | fault | what | back after s | latency ms | stated | ok |\n|---|---|---|---|---|---|---|", flush=True
-        )
-        slowest = 0.0
-        for i in range(count):
-            kind = chance.choice(kinds)
-            what, back, latency, died, stated = "", float("inf"), float("nan"), "", float("nan")
-            try:
-                what = FAULTS[kind](faults)
-                back, latency = listen(server, time.monotonic(), before_ms, tolerance_ms)
-                stated = victim.ask()["latency_ms"]
-            except (RuntimeError, subprocess.SubprocessError, AssertionError) as error:
-                died = str(error)
-            good = not died and back <= BACK_SECONDS and abs(latency - before_ms) <= tolerance_ms
-            failures += not good
-            slowest = max(slowest, back)
-            verdict = "yes" if good else died or "NO"
-            print(f"| {i + 1} | {kind} | {what} | {back:.2f} | {latency:.1f} | {stated:.1f} | {verdict} |", flush=True)
-            if victim.process.poll() is not None:
-                break
-        victim_alive = victim.process.poll() is None
-        survived = "survived" if victim_alive else "DIED"
-        print(
-            f"\n{count - failures} of {count} as they should be, slowest back after {slowest:.2f} s; process {survived}"
-        )
-        if victim_alive:
+        before_ms = listen(server, time.monotonic(), None, tolerance_ms).latency_ms
+        print(f"{count} faults, seed {seed}, latency {before_ms:.1f} ms before, {tolerance_ms:.1f} ms allowed off\n")
+        print("| # | fault | what | back after s | latency ms | stated | ok |\n|---|---|---|---|---|---|---|")
+        while len(outcomes) < count and victim.process.poll() is None:
+            outcomes.append(now := try_fault(faults, chance.choice(kinds), before_ms, tolerance_ms))
+            verdict = "yes" if now.good else now.died or f"NO (levels {now.levels[0]:.2f}, {now.levels[1]:.2f})"
+            print(
+                f"| {len(outcomes)} | {now.kind} | {now.what} | {now.back:.2f} | {now.latency_ms:.1f} "
+                f"| {now.stated_ms:.1f} | {verdict} |",
+                flush=True,
+            )
+        alive = victim.process.poll() is None
+        good = sum(outcome.good for outcome in outcomes)
+        slowest = max((outcome.back for outcome in outcomes), default=0.0)
+        print("", *by_kind(outcomes), sep="\n")
+        print(f"\n{good} of {count} as they should be, slowest back after {slowest:.2f} s; ", end="")
+        print(f"process {'survived' if alive else 'DIED'}")
+        if alive:
             report = victim.ask()
             counters = ("underruns", "device_losses", "engine_failures", "overloads", "latency_corrections")
             print(", ".join(f"{name.replace('_', ' ')} {report[name]}" for name in counters))
         victim.end()
     finally:
         server.stop()
-    return 1 if failures or not victim_alive else 0
+    return 0 if alive and good == count else 1
 
 
 def main() -> int:
@@ -293,11 +216,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(FAULTS), help="of faults, with commas; default: %(default)s")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        run_child()
-        return 0
     reason = pulse.why_not()
     if reason is not None:
         print(f"faults: no sound server can run here: {reason}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -9,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,7 @@ class Server:
             ["pactl", *arguments], env=self.environment, capture_output=True, text=True, timeout=30, check=True
         ).stdout
 
-    @contextmanager
+    @contextlib.contextmanager
     def recording(self, source: str, channels: int = 1) -> Iterator[list[np.ndarray]]:
         """Record while the block runs; at its end the list holds one array, (n, channels) float32."""
         arguments = ["--raw", "--format=float32le", f"--channels={channels}", f"--rate={self.rate}"]
@@ -102,6 +102,8 @@ class Server:
             process = subprocess.Popen(
                 ["parec", *arguments, "--latency-msec=50", f"--device={source}"], stdout=file, env=self.environment
             )
+            with contextlib.suppress(OSError):  # a recorder that is starved hears nothing
+                os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(5))
             deadline = time.monotonic() + 10
             while not target.stat().st_size and time.monotonic() < deadline:
                 time.sleep(0.02)

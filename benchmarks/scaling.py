@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from rtdenoise import Denoiser, Model, ModelError, denoise
 from rtdenoise.files.audio_file import FileReader, FileWriter
 from rtdenoise.files.convert import convert
-from rtdenoise.live.realtime import WORKER_PRIORITY, promote_thread, quiet_interpreter
+from rtdenoise.live.priority import WORKER_PRIORITY, promote_thread
+from rtdenoise.live.realtime import quiet_interpreter
 
 from .figures import Figure
 from .provenance import write_document

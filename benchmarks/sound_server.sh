@@ -39,7 +39,8 @@ mkdir -p "$folder"
 chmod 700 "$folder"
 
 # PortAudio lists `pulse` and `default` only; PCMs with a name of their own make each end a device.
-cat >"$folder/alsa.conf" <<'CONF'
+# Written once: PortAudio aborts the process (an assertion) when it starts while half a file is there.
+[ -e "$folder/alsa.conf" ] || cat >"$folder/alsa.conf" <<'CONF'
 </usr/share/alsa/alsa.conf>
 pcm."fake microphone"  { type pulse device "microphone.monitor" hint { show on description "What is played into the sink microphone" } }
 pcm."fake speakers"    { type pulse device "speakers"           hint { show on description "The sink speakers" } }
@@ -55,17 +56,23 @@ CONF
 
 # norewinds: without it a null sink renders two seconds ahead, and a new stream stalls that long.
 # float32le and the same rate everywhere: what is recorded is what was played, to the bit.
+# The defaults are chosen before anybody can connect: when they change, the server moves streams that are there.
 null="rate=$rate format=float32le norewinds=1"
+one=channels=1\ channel_map=mono
+cat >"$folder/server.pa" <<CONF
+load-module module-native-protocol-unix auth-anonymous=1 socket=$folder/socket
+load-module module-null-sink sink_name=microphone channels=1 $null
+load-module module-null-sink sink_name=speakers channels=1 $null
+load-module module-null-sink sink_name=bench channels=2 $null
+load-module module-remap-sink sink_name=bench_player master=bench $one master_channel_map=front-left remix=no
+load-module module-remap-sink sink_name=bench_speakers master=bench $one master_channel_map=front-right remix=no
+load-module module-remap-source source_name=bench_microphone master=bench.monitor $one master_channel_map=front-left remix=no
+set-default-sink speakers
+set-default-source microphone.monitor
+CONF
 PULSE_RUNTIME_PATH=$folder/runtime PULSE_STATE_PATH=$folder/state PULSE_CONFIG_PATH=$folder/config \
 setsid pulseaudio -n --daemonize=no --use-pid-file=no --exit-idle-time=-1 --disable-shm=yes \
-  --realtime=yes --high-priority=yes --log-level=notice --log-target="newfile:$folder/log" \
-  -L "module-native-protocol-unix auth-anonymous=1 socket=$folder/socket" \
-  -L "module-null-sink sink_name=microphone channels=1 $null" \
-  -L "module-null-sink sink_name=speakers channels=1 $null" \
-  -L "module-null-sink sink_name=bench channels=2 $null" \
-  -L "module-remap-sink sink_name=bench_player master=bench channels=1 channel_map=mono master_channel_map=front-left remix=no" \
-  -L "module-remap-sink sink_name=bench_speakers master=bench channels=1 channel_map=mono master_channel_map=front-right remix=no" \
-  -L "module-remap-source source_name=bench_microphone master=bench.monitor channels=1 channel_map=mono master_channel_map=front-left remix=no" \
+  --realtime=yes --high-priority=yes --log-level=notice --log-target="newfile:$folder/log" --file="$folder/server.pa" \
   >"$folder/output" 2>&1 </dev/null &
 echo $! >"$folder/pid"
 
@@ -73,7 +80,7 @@ for _ in $(seq 100); do
   pactl list short sources 2>/dev/null | grep -q bench_microphone && break
   sleep 0.1
 done
-if ! pactl set-default-sink speakers || ! pactl set-default-source microphone.monitor; then
+if ! pactl list short sources | grep -q bench_microphone; then
   echo "PulseAudio did not start; its log:" >&2
   cat "$folder/log"* "$folder/output" >&2 || true
   stop_server

@@ -152,6 +152,7 @@ class Stats:
         self.engine_failures = 0  # events: the engine raised, the dry signal stepped in
         self.dry_samples = 0  # played with the dry signal in them, for either reason
         self.limited_samples = 0  # turned down, as something was above full scale
+        self.real_time = False  # whether the worker goes before all ordinary threads
         # the supervisor's
         self.device_losses = 0  # events: a device had gone, and all was opened anew when it was back
 
@@ -194,6 +195,7 @@ class Stats:
         """Everything, in types that JSON knows. Levels in dB below full scale, loads as a share of the deadline."""
         load = self.load
         return {
+            "real_time": self.real_time,
             "hops": self.hops,
             "deadline_ms": round(load.deadline_seconds * 1e3, 3),
             "deadline_misses": self.deadline_misses,

@@ -60,6 +60,12 @@ def test_a_device_that_another_program_takes_before_it_starts(portaudio):
         stream.start()
 
 
+def test_windows_is_told_to_convert_the_rates_that_its_mixer_does_not_have(portaudio):
+    assert streams._extra_settings(GONE) is None
+    shared = streams._extra_settings(DeviceInfo(0, "Headset", "Windows WASAPI", 1, 2, 16000))
+    assert shared._streaminfo.flags == portaudio._lib.paWinWasapiAutoConvert
+
+
 def test_devices_without_a_rate_in_common(portaudio, monkeypatch):
     monkeypatch.setattr(streams, "_accepted_channels", lambda device, kind, rate: kind == "input")
     with pytest.raises(DeviceError, match=r"no sample rate in common \(tried 44100, 48000.*set 48000 Hz"):

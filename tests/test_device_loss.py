@@ -60,11 +60,11 @@ def test_a_device_that_comes_back_goes_on_with_the_same_latency(identity):
         assert live.latency_seconds == before
         device.present = True
         wait_until(live, lambda: len(told) == 2)
-        live.wait(0.5)
+        wait_until(live, lambda: live.stats.samples_in > samples + RATE // 2)
         assert live.latency_seconds == before
-        assert live.stats.samples_in > samples + RATE // 4
     heard = device.heard[:, 0]  # of the second run
-    assert np.max(np.abs(heard)) == pytest.approx(0.5, abs=0.01)
+    # of the tone, 95 % are below this; a stall on a busy machine has rounded edges, which may be higher
+    assert np.percentile(np.abs(heard[RATE // 8 :]), 95) == pytest.approx(0.5, abs=0.01)
     assert told[0] == (
         "sound device 'simulated device' has gone: it was unplugged, or the sound server ended; waiting for it"
     )
@@ -81,10 +81,9 @@ def test_a_headset_that_comes_back_at_another_rate_is_taken_as_it_is(identity):
         device.sample_rate, device._rate = 8000, 8000.0
         device.present = True
         wait_until(live, lambda: len(told) == 2)
-        live.wait(0.5)
+        wait_until(live, lambda: live.stats.samples_in > 0.7 * 8000)
         assert live.sample_rate == live.denoiser.sample_rate == live.stats.sample_rate == 8000
         assert live.denoiser.attenuation_limit_db == 9.0
-        assert live.stats.samples_in > 0.7 * 8000
     assert "8000 Hz" in told[1]
     assert np.any(device.heard)
 
@@ -126,7 +125,7 @@ def test_a_device_that_falls_silent_has_gone(identity, monkeypatch):
         monkeypatch.setattr(type(live._route._streams[0][1]), "calls", 7)
         begun = time.monotonic()
         with pytest.raises(DeviceError, match=r"'simulated device' has stopped"):
-            live.wait(5)
+            live.wait(30)
         assert time.monotonic() - begun > 1.0
 
 

@@ -142,7 +142,7 @@ def shift(device, live, block):
 @pytest.mark.parametrize(
     "stuck", [{"capture": False}, {"play": False}, {"capture": False, "play": False}], ids=lambda stuck: "+".join(stuck)
 )
-@pytest.mark.parametrize("blocks", [3, 30, 300])
+@pytest.mark.parametrize("blocks", [2, 3, 30, 300])
 def test_within_a_second_of_any_stall_the_latency_is_back(rig, stuck, blocks):
     device, live = rig(8 * RATE)
     device.step(200)

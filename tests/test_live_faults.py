@@ -14,7 +14,8 @@ import pytest
 
 from rtdenoise.errors import AudioFileError, DeviceError, ParameterError
 from rtdenoise.live.clock import Flags, SimulatedDevice
-from rtdenoise.live.realtime import Alarm, lock_memory, promote_thread, quiet_interpreter
+from rtdenoise.live.priority import promote_thread
+from rtdenoise.live.realtime import Alarm, lock_memory, quiet_interpreter
 from rtdenoise.live.session import Live
 
 RATE = 16000

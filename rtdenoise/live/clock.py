@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DeviceError
-from .realtime import CALLBACK_PRIORITY, promote_thread
+from .priority import CALLBACK_PRIORITY, promote_thread
 
 Float32 = NDArray[np.float32]
 Callback = Callable[[Float32, int, Any, Any], None]
@@ -198,6 +198,8 @@ def run_together(seconds: float, *devices: SimulatedDevice) -> None:
 
 class SimulatedStream:
     """One direction of a simulated device, with the surface of `streams.DeviceStream`."""
+
+    slow_thread = None  # there is no driver's thread
 
     def __init__(self, device: SimulatedDevice, latency_seconds: float) -> None:
         self.latency_seconds = latency_seconds

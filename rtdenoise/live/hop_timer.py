@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import Denoiser
-from .realtime import WORKER_PRIORITY, promote_thread, quiet_interpreter
+from .priority import WORKER_PRIORITY, promote_worker
+from .realtime import quiet_interpreter
+from .realtime_kit import ask_realtime_kit
 
 _WARM_UP_HOPS = 20
 _SIGNAL_HOPS = 64
@@ -50,11 +53,18 @@ def time_hops(denoiser: Denoiser, hops: int, *, paced: bool, priority: bool = Fa
         priority: run the thread before all ordinary ones, where the system lets us, as a live worker does.
     """
     with quiet_interpreter(), ThreadPoolExecutor(1) as pool:
-        return pool.submit(_time_hops, denoiser, hops, paced, priority).result()
+        promoted = priority and _promote(pool, denoiser.hop_length / denoiser.sample_rate)
+        return pool.submit(_time_hops, denoiser, hops, paced, promoted).result()
 
 
-def _time_hops(denoiser: Denoiser, hops: int, paced: bool, priority: bool) -> HopTimes:
-    promoted = priority and promote_thread(WORKER_PRIORITY)
+def _promote(pool: ThreadPoolExecutor, hop_seconds: float) -> bool:
+    if pool.submit(promote_worker, hop_seconds).result():
+        return True
+    thread = pool.submit(threading.get_native_id).result()
+    return thread in ask_realtime_kit({thread: WORKER_PRIORITY})
+
+
+def _time_hops(denoiser: Denoiser, hops: int, paced: bool, promoted: bool) -> HopTimes:
     hop, deadline_seconds = denoiser.hop_length, denoiser.hop_length / denoiser.sample_rate
     noise = (0.1 * np.random.default_rng(0).standard_normal((_SIGNAL_HOPS, hop))).astype(np.float32)
     seconds = np.empty(hops)

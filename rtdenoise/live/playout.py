@@ -23,6 +23,7 @@ from .timeline import Timeline
 Float32 = NDArray[np.float32]
 
 _MOST_SETTLINGS = 10
+_LOW_WINDOWS = 3  # in a row: a moment of jitter passes by itself
 _HUGE = 1 << 62
 
 
@@ -39,7 +40,7 @@ class LivePlayout:
         denoised: the ring to play from.
         stats: where underruns and corrections are counted.
         window: samples over which a level counts as lowest.
-        tolerance: samples that the lowest level may wander upwards: a block.
+        tolerance: samples that the lowest level may wander: a block.
         settle: a driver starts in bursts: play silence, set the level each half window, and begin when it stood still
             for one.
 
@@ -71,6 +72,7 @@ class LivePlayout:
         self._timeline, self._denoised, self._stats = timeline, denoised, stats
         self._window, self._tolerance = window, tolerance
         self._started = self._starving = self._was_short = False
+        self._low_windows = 0
         self._settlings = 0
         self._to_skip = 0  # samples that a correction passes over: they were not late
         self._seam = Seam(stats.output_rate)
@@ -166,17 +168,18 @@ class LivePlayout:
         self._mean_level = self._level_sum / self._blocks
         error = self._lowest - self.prefill
         short = self._lowest < 0
+        self._low_windows = self._low_windows + 1 if error < -self._tolerance else 0
         if not self.settled:
             self._settlings += 1
             self.settled = (self._settlings > 1 and abs(error) <= self._tolerance) or self._settlings == _MOST_SETTLINGS
             self._move(error)
-        elif error > self._tolerance or (short and self._was_short):
+        elif error > self._tolerance or (short and self._was_short) or self._low_windows == _LOW_WINDOWS:
             # Too much waits, as after a stall. Or too little, and not for a moment only: input was lost.
             self._stats.latency_corrections += 1
             self._stats.latency_correction_samples += abs(error)
             self.moved += error
             self._move(error)
-            short = False
+            short, self._low_windows = False, 0
         else:
             self._observe_drift()
         self._was_short = short

@@ -1,4 +1,4 @@
-"""What Python needs to keep a deadline: threads that go first, and an interpreter that does not tidy up meanwhile."""
+"""What Python needs to keep a deadline: an interpreter that does not tidy up meanwhile, and nobody who has to wait."""
 
 from __future__ import annotations
 
@@ -9,55 +9,12 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
-
-#: Priorities of the audio threads where the system grants them. The driver's callbacks go before the worker, whose
-#: hop may take longer than a callback can wait.
-CLIENT_PRIORITY, CALLBACK_PRIORITY, WORKER_PRIORITY = 21, 20, 15
-
-_CLIENT_THREADS = {"threaded-ml", "data-loop.0", "pw-data-loop"}
 
 _SWITCH_INTERVAL_SECONDS = 0.0005  # a callback waits this long at most for a thread that computes in Python
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 _quiet_count, _quiet_lock = 0, threading.Lock()
 _before: tuple[bool, float] = (True, 0.005)
-
-
-def promote_thread(priority: int, thread: int = 0) -> bool:
-    """Run a thread before all ordinary ones, if the system lets us (Linux: root, or a limit for rtprio).
-
-    Args:
-        priority: 1 to 99, higher goes first.
-        thread: the system's number of it; 0 is the calling one.
-
-    Returns:
-        Whether it worked; where it did not, the thread goes on as it was.
-    """
-    if not hasattr(os, "sched_setscheduler"):
-        return False  # Windows and macOS: PortAudio has raised its threads itself
-    policy = os.SCHED_FIFO | getattr(os, "SCHED_RESET_ON_FORK", 0)
-    try:
-        os.sched_setscheduler(thread, policy, os.sched_param(priority))
-    except OSError:
-        return False
-    return True
-
-
-def promote_sound_client() -> int:
-    """Do the same for the threads through which PulseAudio's client library talks to its server, or PipeWire to it.
-
-    They are neither the driver's nor ours, but stand between: where they wait for the processor, callbacks come late.
-
-    Returns:
-        How many were promoted.
-    """
-    count = 0
-    for task in Path("/proc/self/task").glob("*"):  # Linux only; elsewhere there is nothing
-        with contextlib.suppress(OSError):
-            if (task / "comm").read_text().strip() in _CLIENT_THREADS:
-                count += promote_thread(CLIENT_PRIORITY, int(task.name))
-    return count
 
 
 @contextlib.contextmanager

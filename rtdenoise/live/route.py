@@ -14,7 +14,9 @@ from .devices import DeviceInfo, Kind
 from .latency import LatencyPlan
 from .mute import Mute
 from .playout import LivePlayout, QueuePlayout
-from .realtime import Alarm, Faults, promote_sound_client
+from .priority import CALLBACK_PRIORITY, CLIENT_PRIORITY, WORKER_PRIORITY, promote_sound_client
+from .realtime import Alarm, Faults
+from .realtime_kit import ask_realtime_kit
 from .recorder import Recorder
 from .ring_buffer import RingBuffer
 from .sinks import DeviceSink, WriterSink
@@ -77,6 +79,7 @@ class Route:
         self._looked, self._calls, self._silent_seconds = time.monotonic(), [-1, -1], [0.0, 0.0]
         self._streams: list[tuple[str, DeviceStream | SimulatedStream]] = []
         self._watched: dict[Kind, str] = {}
+        self._server_names: dict[Kind, str] = {}
         self._watch: ServerWatch | None = None
         self.natures: dict[str, str] = {}  # of devices, by kind, as far as the sound server knows
         self._alarm = Alarm()
@@ -112,19 +115,36 @@ class Route:
             self._worker.start()
         else:
             self._by_hand.work = self._worker.step
-        promote_sound_client()
+        slow = dict.fromkeys(promote_sound_client(), CLIENT_PRIORITY)
         connection = connect("watch") if self._watched else None
         for _, stream in self._streams:
             stream.start()
         if connection is not None:
-            self._watch = ServerWatch(connection, self._watched)
+            self._watch = ServerWatch(connection, self._watched, self._server_names)
             self.natures = self._watch.natures
         give_up = time.monotonic() + 2.0
         self._check_start()
-        while isinstance(self.playout, LivePlayout) and not self.playout.settled and time.monotonic() < give_up:
+        while self._settles and time.monotonic() < give_up:
             time.sleep(0.01)
             self._check_start()
+        self._ask_for_priority(slow)
         self._looked = time.monotonic()
+
+    @property
+    def _settles(self) -> bool:
+        """Whether the level of the rings is still being set, or somebody has not called back yet."""
+        if self._by_hand is not None:
+            return False
+        unset = isinstance(self.playout, LivePlayout) and not self.playout.settled
+        return unset or not all(stream.calls for _, stream in self._streams)
+
+    def _ask_for_priority(self, slow: dict[int, int]) -> None:
+        """For threads, by their numbers, and all of ours that the system did not let go first."""
+        slow |= {stream.slow_thread: CALLBACK_PRIORITY for _, stream in self._streams if stream.slow_thread}
+        if self._worker.slow_thread is not None:
+            slow[self._worker.slow_thread] = WORKER_PRIORITY
+        if slow and self._worker.slow_thread in ask_realtime_kit(slow):
+            self._stats.real_time = True
 
     def _check_start(self) -> None:
         self._faults.check()
@@ -205,5 +225,6 @@ class Route:
             stream = DeviceStream(device, kind, rate, block, plan.driver_latency, callback)
             if device.host_api in ("ALSA", "PulseAudio", "PipeWire"):
                 self._watched[kind] = "" if device.follows_default else device.name
+                self._server_names[kind] = device.server_name
         self._streams.append((device.name, stream))
         self.device_seconds[kind] = stream.latency_seconds

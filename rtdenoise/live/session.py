@@ -16,10 +16,12 @@ from ..errors import DeviceError, ParameterError
 from ..model import Model
 from ..stats import Stats
 from .clock import SimulatedDevice
-from .devices import DeviceInfo, Kind, find_device
+from .default_device import DefaultWatch
+from .devices import DEFAULT_NAMES, DeviceInfo, Kind, find_device
 from .feedback import may_howl
 from .latency import plan_latency
 from .mute import Mute
+from .priority import supervising
 from .realtime import Faults, lock_memory, quiet_interpreter
 from .recorder import Recorder
 from .recovery import Recovery
@@ -109,6 +111,7 @@ class Live:
         lock_memory()
         try:
             self._route = self._lay_route()
+            self._default = DefaultWatch(_defaults(*self._wishes[:2]))
             self._running = True
         except BaseException:
             self._shut_down()
@@ -123,6 +126,7 @@ class Live:
         self._shut_down()
         self._faults.check()
 
+    @supervising()
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Sleep until the source has ended and all of it was played, or the time is over; look after the devices.
 
@@ -315,6 +319,9 @@ class Live:
             return
         lost = route.find_lost()
         if lost is None:
+            if self._default.changed():
+                self._tell("another device is the system's default now: going over to it")
+                self._recover(route)
             return
         self.stats.device_losses += 1
         if self._on_device_loss == "exit":
@@ -323,6 +330,9 @@ class Live:
                 "it is back"
             )
         self._tell(f"sound device {lost!r} has gone: it was unplugged, or the sound server ended; waiting for it")
+        self._recover(route)
+
+    def _recover(self, route: Route) -> None:
         uses_portaudio = isinstance(self.source, DeviceInfo) or isinstance(self.sink, DeviceInfo)
         self._recovery = Recovery(route, self._lay_route_anew, uses_portaudio=uses_portaudio, faults=self._faults)
 
@@ -359,6 +369,12 @@ def _find(end: Any, kind: Kind) -> Any:
     if isinstance(end, VirtualDevice):
         return end.find()
     return find_device(end, kind) if isinstance(end, str | int) else end
+
+
+def _defaults(source: Any, sink: Any) -> list[Kind]:
+    """For which kinds the default device was asked for, whatever it is."""
+    words: list[tuple[Any, Kind]] = [(source, "input"), (sink, "output")]
+    return [kind for word, kind in words if isinstance(word, str) and DEFAULT_NAMES.get(word.strip().lower()) == kind]
 
 
 def _choose_rates(source: Any, sink: Any, wish: int | None) -> tuple[int, int]:

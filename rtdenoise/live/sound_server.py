@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .priority import supervising
+
 Kind = Literal["input", "output"]
 
 #: What the names begin with of the devices that we make ourselves.
@@ -129,27 +131,33 @@ def choosing(kind: Kind, name: str) -> Iterator[None]:
 class ServerWatch:
     """Notices, in a thread that sleeps in the meantime, that a device under one of our streams has gone.
 
-    That the user moves a stream to another device while the first is there is their wish, and followed.
+    That the user moves a stream to another device while the first is there is their wish, and followed. That PulseAudio
+    moves it with the default device is not, where a device was asked for by name.
 
     Args:
         connection: see `connect`; closed in the end.
         names: the devices to watch, by kind, as the user knows them; their streams run. With an empty name a stream may
             go where the server sends it, as when the default device was asked for.
+        server_names: the same as the server knows them, where that is known.
 
     Attributes:
         lost: the name of one that has gone.
         natures: what the devices are, by kind; see `ServerDevice`.
     """
 
-    def __init__(self, connection: Any, names: Mapping[Kind, str]) -> None:
+    def __init__(
+        self, connection: Any, names: Mapping[Kind, str], server_names: Mapping[Kind, str] | None = None
+    ) -> None:
         self.lost: str | None = None
         self.natures: dict[str, str] = {}
         self._names = dict(names)
         self._places: dict[Kind, tuple[int, int]] = {}  # by kind: our stream's number, and its device's
+        self._defaults: dict[Kind, str] = {}
         self._held: set[Kind] = set()  # streams that would be elsewhere, had we not moved them
         self._stopping = False
         try:
-            self._find_streams(connection)
+            self._defaults = _defaults(connection)
+            self._find_streams(connection, server_names or {})
         except Exception:  # the server has gone meanwhile: the streams will tell
             connection.close()
         else:
@@ -160,17 +168,29 @@ class ServerWatch:
         self._stopping = True
         _claimed.difference_update((kind, stream) for kind, (stream, _) in self._places.items())
 
-    def _find_streams(self, connection: Any) -> None:
+    def _find_streams(self, connection: Any, server_names: Mapping[Kind, str]) -> None:
         for kind in self._names:
-            for stream, device, process in _streams(connection, kind):
-                if process == str(os.getpid()) and (kind, stream) not in _claimed:
-                    self._places[kind] = stream, device
+            self._claim(connection, kind)
             if kind in self._places:
-                stream, device = self._places[kind]
-                _claimed.add((kind, stream))
-                nature = [_nature(there) for there in _devices(connection, kind) if there.index == device]
+                devices = _devices(connection, kind)
+                meant = [there.index for there in devices if there.name == server_names.get(kind)]
+                if meant and meant[0] != self._places[kind][1]:  # the server has moved it already
+                    self._move(connection, kind, meant[0])
+                nature = [_nature(there) for there in devices if there.index == self._places[kind][1]]
                 self.natures[kind] = nature[0] if nature else "unknown"
 
+    def _claim(self, connection: Any, kind: Kind) -> None:
+        """Take note of our stream, if there is one that no other watch has taken for its own."""
+        if self._stopping:  # what is opened from now on is another's
+            return
+        for stream, device, process in _streams(connection, kind):
+            if process == str(os.getpid()) and (kind, stream) not in _claimed:
+                _claimed.discard((kind, self._places.get(kind, (-1, -1))[0]))
+                self._places[kind] = stream, device
+                _claimed.add((kind, stream))
+                return
+
+    @supervising()
     def _run(self, connection: Any) -> None:
         import pulsectl
 
@@ -187,40 +207,52 @@ class ServerWatch:
             connection.event_callback_set(take)
             while not self._stopping and self.lost is None:
                 connection.event_listen(timeout=_LOOK_SECONDS)
-                if seen.is_set():
+                if seen.is_set() and not self._stopping:
                     connection.event_listen(timeout=_SETTLE_SECONDS)
                     seen.clear()
                     self._look(connection)
 
     def _look(self, connection: Any) -> None:
+        before, self._defaults = self._defaults, _defaults(connection)
         for kind, (stream, device) in list(self._places.items()):
-            if self._names[kind] and device not in [there.index for there in _devices(connection, kind)]:
+            there = {device.index: device.name for device in _devices(connection, kind)}
+            if self._names[kind] and device not in there:
                 self.lost = self._names[kind]
                 return
-            moved_to = [there for number, there, _ in _streams(connection, kind) if number == stream]
-            self._places[kind] = stream, (moved_to or [device])[0]
+            moved_to = [place for number, place, _ in _streams(connection, kind) if number == stream]
+            if not moved_to:  # a driver that had an underrun has opened a new one
+                self._claim(connection, kind)
+                continue
+            self._places[kind] = stream, moved_to[0]
             if not self._names[kind]:
-                self._keep_from_ourselves(connection, kind, device)
+                self._keep_from_ourselves(connection, kind, device, there)
+            elif moved_to[0] != device and there.get(moved_to[0]) == self._defaults[kind] != before[kind]:
+                self._move(connection, kind, device)
 
-    def _keep_from_ourselves(self, connection: Any, kind: Kind, before: int) -> None:
+    def _keep_from_ourselves(self, connection: Any, kind: Kind, before: int, there: Mapping[int, str]) -> None:
         """Undo that a stream follows the default to a virtual device of ours: it would hear itself.
 
         A server takes that for the user's choice and moves the stream no more; so we do, when the default is another.
         """
-        stream, device = self._places[kind]
-        info = connection.server_info()
-        default = info.default_source_name if kind == "input" else info.default_sink_name
-        theirs = {there.index: there.name for there in _devices(connection, kind)}
-        target = None
-        if theirs.get(device, "").startswith(OWN_PREFIX):
+        default, target = self._defaults[kind], None
+        if there.get(self._places[kind][1], "").startswith(OWN_PREFIX):
             target = before
             self._held.add(kind)
         elif kind in self._held and not default.startswith(OWN_PREFIX):
-            target = next((index for index, name in theirs.items() if name == default), None)
+            target = next((index for index, name in there.items() if name == default), None)
             self._held.discard(kind)
         if target is not None:
-            (connection.source_output_move if kind == "input" else connection.sink_input_move)(stream, target)
-            self._places[kind] = stream, target
+            self._move(connection, kind, target)
+
+    def _move(self, connection: Any, kind: Kind, device: int) -> None:
+        stream = self._places[kind][0]
+        (connection.source_output_move if kind == "input" else connection.sink_input_move)(stream, device)
+        self._places[kind] = stream, device
+
+
+def _defaults(connection: Any) -> dict[Kind, str]:
+    info = connection.server_info()
+    return {"input": info.default_source_name, "output": info.default_sink_name}
 
 
 def _devices(connection: Any, kind: Kind) -> list[Any]:

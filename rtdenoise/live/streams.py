@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..config import NATIVE_RATES
 from ..errors import DeviceError
 from .devices import DeviceInfo, Kind, closed, opening, portaudio
-from .realtime import CALLBACK_PRIORITY, promote_thread
+from .priority import CALLBACK_PRIORITY, promote_thread
 from .sound_server import choosing
 
 Callback = Callable[[Any, int, Any, Any], None]
@@ -35,6 +36,7 @@ class DeviceStream:
     Attributes:
         latency_seconds: what the driver says it holds.
         calls: how often it has called back.
+        slow_thread: the system's number of the thread that calls back, where it could not be made to go first.
 
     Raises:
         DeviceError: the device is busy, gone or forbidden.
@@ -53,6 +55,7 @@ class DeviceStream:
         stream_class = sounddevice.InputStream if kind == "input" else sounddevice.OutputStream
         self._device, self._kind = device, kind
         self._callback, self.calls = callback, 0
+        self.slow_thread: int | None = None
         try:
             with opening(self), choosing(kind, device.server_name):
                 self._stream = stream_class(
@@ -70,8 +73,8 @@ class DeviceStream:
         self.latency_seconds: float = self._stream.latency
 
     def _call_back(self, data: Any, frames: int, time: Any, status: Any) -> None:
-        if not self.calls:  # the thread is the driver's: only from inside can it be raised
-            promote_thread(CALLBACK_PRIORITY)
+        if not self.calls and not promote_thread(CALLBACK_PRIORITY):  # the driver's thread: only from inside
+            self.slow_thread = threading.get_native_id()
         self.calls += 1
         self._callback(data, frames, time, status)
 
@@ -146,7 +149,10 @@ def _accepted_channels(device: DeviceInfo, kind: Kind, sample_rate: int) -> int:
 
 
 def _extra_settings(device: DeviceInfo) -> Any:
-    """Shared WASAPI takes the mixer's rate only, unless it is told to convert."""
+    """Shared WASAPI takes the mixer's rate only, unless it is told to convert.
+
+    CoreAudio converts any rate, at its best quality, and leaves the device as other programs want it, by default.
+    """
     return portaudio().WasapiSettings(auto_convert=True) if "WASAPI" in device.host_api else None
 
 

@@ -6,7 +6,8 @@ import threading
 
 from ..stats import Stats
 from .mute import Mute
-from .realtime import WORKER_PRIORITY, Alarm, Faults, promote_thread
+from .priority import promote_worker
+from .realtime import Alarm, Faults
 from .sinks import DeviceSink, WriterSink
 from .sources import DeviceSource, ReaderSource
 from .understudy import Understudied
@@ -28,6 +29,9 @@ class Worker:
         stats: levels.
         alarm: rung when there is something to do.
         faults: keeps what goes wrong in the thread.
+
+    Attributes:
+        slow_thread: the system's number of the thread, where it could not be made to go first.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class Worker:
         self._source, self._sink, self._engine, self._mute = source, sink, engine, mute
         self._hop_length = hop_length
         self._stats, self._alarm, self._faults = stats, alarm, faults
+        self._sample_rate = sample_rate
+        self.slow_thread: int | None = None
         self._hopeless = round(_HOPELESS_SECONDS * sample_rate)
         self._finished = self._stopping = False
         self._thread = threading.Thread(target=self._run, name="rtdenoise worker", daemon=True)
@@ -89,7 +95,9 @@ class Worker:
         self._sink.finish()
 
     def _run(self) -> None:
-        promote_thread(WORKER_PRIORITY)
+        self._stats.real_time = promote_worker(self._hop_length / self._sample_rate)
+        if not self._stats.real_time:
+            self.slow_thread = threading.get_native_id()
         try:
             while not self._stopping and not self._finished:
                 if not self.step():
