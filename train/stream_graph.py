@@ -59,7 +59,9 @@ def stream_graph(net) -> onnx.ModelProto:
     x = _convolution(graph, graph.op("Add", x, skips.pop()), net.head)
     x = graph.op("Transpose", graph.op("Reshape", x, [1, -1, bins]), perm=[0, 2, 1])
     x = graph.op("Tanh", graph.op("Reshape", x, [1, net.n_bins - 1, 2]))
-    graph.op("Pad", x, np.array([0, 0, 0, 0, 1, 0]), mode="edge", out="mask")  # the last bin's gain goes for the topmost
+    graph.op(
+        "Pad", x, np.array([0, 0, 0, 0, 1, 0]), mode="edge", out="mask"
+    )  # the last bin's gain goes for the topmost
 
     def tensors(frame: str, prefix: str) -> list[onnx.ValueInfoProto]:
         shapes = {frame: (1, net.n_bins, 2)}
