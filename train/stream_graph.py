@@ -61,7 +61,7 @@ def stream_graph(net) -> onnx.ModelProto:
     x = graph.op("Tanh", graph.op("Reshape", x, [1, net.n_bins - 1, 2]))
     graph.op(
         "Pad", x, np.array([0, 0, 0, 0, 1, 0]), mode="edge", out="mask"
-    )  # the last bin's gain goes for the topmost
+    )  # the topmost bin's gain is its neighbour's
 
     def tensors(frame: str, prefix: str) -> list[onnx.ValueInfoProto]:
         shapes = {frame: (1, net.n_bins, 2)}
