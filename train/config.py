@@ -62,7 +62,7 @@ class LossConfig:
     magnitude: float = 100.0
     complex_parts: float = 20.0
     masked_frames: float = 0.25  #: the spectral terms on the masked frames, against those on the resynthesised signal
-    over_attenuation: float = 50.0
+    over_attenuation: float = 15.0
     waveform: float = 5.0
 
 
