@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks import pulse
+from rtdenoise import Model
 from rtdenoise.cli import cli
 
 ROOT = Path(__file__).parent.parent
@@ -26,12 +27,25 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
+def tool(name: str):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_page_of_help_texts_is_what_help_prints():
     """After a change of the command line: python tools/write_docs.py"""
-    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "tools" / "write_docs.py")
-    write_docs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(write_docs)
-    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8").split() == write_docs.page().split()
+    page = tool("write_docs").page()
+    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8").split() == page.split()
+
+
+def test_the_picture_of_the_panel_shows_what_is_shipped_and_measured():
+    """After new weights or benchmarks: python tools/draw_panel.py"""
+    words = re.findall(r">([^<>]+)</text>", (ROOT / "docs" / "panel.svg").read_text(encoding="utf-8"))
+    model = Model.load("stream")
+    assert f"{model.name} {model.version}" in words
+    assert f"{100 * tool('draw_panel').load_p99():.1f} %" in words
 
 
 def test_help_is_the_same_from_outside():

@@ -26,7 +26,7 @@ def _note_origin(self: RtdenoiseError, *arguments: object) -> None:
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename.startswith(str(PACKAGE)):
-            seen.add((Path(frame.f_code.co_filename).name, frame.f_lineno))
+            seen.add((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
 
 
@@ -55,9 +55,9 @@ def test_every_raise_was_reached(request):
     if pulse.why_not() is not None and os.environ.get("CI") != "true":
         pytest.skip(f"tests with a sound server were left out: {pulse.why_not()}")
     missing = [
-        f"{path.name}:{node.lineno}: {ast.unparse(node)[:90]}"
+        f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)[:90]}"
         for path in sorted(PACKAGE.rglob("*.py"))
         for node in raises(path)
-        if not any((path.name, line) in seen for line in range(node.lineno, node.end_lineno + 1))
+        if not any((str(path), line) in seen for line in range(node.lineno, node.end_lineno + 1))
     ]
     assert not missing, "no test reaches these:\n" + "\n".join(missing)
