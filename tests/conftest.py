@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import tiny_models
+from real_server import start_server
 
 from rtdenoise.model import Model
 
@@ -48,6 +49,14 @@ def frame_delay(tmp_path_factory) -> Model:
 def stateful(request) -> Model:
     """Models with a state: a tiny one, and the one that is shipped."""
     return Model.load("stream") if request.param == "stream" else request.getfixturevalue("leaky")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A real sound server at 48 kHz."""
+    server = start_server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

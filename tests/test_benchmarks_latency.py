@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pytest
+from real_server import needs_server
 
-from benchmarks import latency, pulse
+from benchmarks import latency
 from benchmarks.between import PassThrough
 from rtdenoise.live.loopback import Delays
 
-REASON = pulse.why_not()
-with_server = pytest.mark.skipif(
-    REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"
-)
 
-
-@with_server
+@needs_server
 @pytest.mark.timeout(240)
 def test_what_we_add_to_a_pass_through_is_the_engine(tmp_path, capsys):
     file = tmp_path / "latency.json"
     arguments = ["--seconds", "3", "--rate", "48000", "--latency", "low", "--program", "pass-through"]
-    code = latency.main([*arguments, "--program", "dry", "--json", str(file)])
-    found = json.loads(file.read_text())
-    through, ours = (latency.Row(**row) for row in found["rows"])
-    assert latency.as_text(found).strip() == capsys.readouterr().out.strip()
-    assert code == int(bool(through.problem or ours.problem))
-    if through.counted or ours.counted or code:
-        pytest.skip(f"the machine was too busy: {through.counted} {ours.counted} {through.problem} {ours.problem}")
+    for _ in range(4):  # as often as it takes for a machine that does other things besides
+        code = latency.main([*arguments, "--program", "dry", "--json", str(file)])
+        found = json.loads(file.read_text())
+        through, ours = (latency.Row(**row) for row in found["rows"])
+        assert latency.as_text(found).strip() == capsys.readouterr().out.strip()
+        assert code == int(bool(through.problem or ours.problem))
+        if not (through.counted or ours.counted or code):
+            break
+    else:
+        pytest.fail(f"nothing but gaps: {through.counted} {ours.counted} {through.problem} {ours.problem}")
     assert len(ours.delays_ms) >= 4
     added = ours.measured_ms - through.measured_ms
     assert added == pytest.approx(16, abs=ours.block_ms + 1)
@@ -41,7 +39,7 @@ def test_without_a_sound_server_each_row_says_so(monkeypatch, capsys):
     assert "- 48000 Hz, low, dry: no sound server: pactl missing" in capsys.readouterr().out
 
 
-@with_server
+@needs_server
 @pytest.mark.timeout(120)
 def test_a_program_that_cannot_start_is_a_row_that_says_so(monkeypatch):
     monkeypatch.setattr(latency, "ATTEMPTS", 1)

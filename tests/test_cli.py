@@ -13,9 +13,9 @@ import pytest
 import soundfile
 import tiny_models
 from command_line import COMMAND, refused, run
+from real_server import needs_server, start_server
 
 import rtdenoise
-from benchmarks import pulse
 from rtdenoise.config import STREAM_TRANSFORM
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ALSA can be told that there is nothing")
@@ -179,12 +179,10 @@ def test_no_portaudio(tmp_path, wav):
     assert run("--input", wav, "--output", "none", env=environment).code == 0
 
 
-@pytest.mark.skipif(
-    pulse.why_not() is not None and os.environ.get("CI") != "true", reason=f"no sound server: {pulse.why_not()}"
-)
+@needs_server
 def test_a_device_that_does_not_exist(wav):
     """What there is comes with the answer, the closest name first."""
-    server = pulse.Server(16000)
+    server = start_server(16000)
     try:
         outcome = run("--input", "fake microfone", "--output", "none", env=server.environment)
         refused(outcome, 1, "'fake microfone'; there is 'fake microphone'", "'fake speakers'", "rtdenoise devices")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import time
 
 import pytest
+from real_server import needs_server, start_server
 
-from benchmarks import pulse
 from rtdenoise.live import default_device, devices
 from rtdenoise.live.default_device import DefaultWatch, system_default
 from rtdenoise.live.session import Live
@@ -138,14 +137,10 @@ def test_the_system_is_not_asked_all_the_time(monkeypatch):
     assert not DefaultWatch([]).changed()
 
 
-REASON = pulse.why_not()
-
-
-@pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}")
+@needs_server
 @pytest.mark.parametrize(("source", "follows"), [("mic", True), ("fake microphone", False)])
 def test_who_asked_for_the_default_goes_over_to_the_new_one(monkeypatch, patience, identity, source, follows):
-    assert REASON is None, REASON
-    server, now, told = pulse.Server(48000), ["a"], []
+    server, now, told = start_server(), ["a"], []
     try:
         for name in ("XDG_RUNTIME_DIR", "PULSE_SERVER", "ALSA_CONFIG_PATH"):
             monkeypatch.setenv(name, server.environment[name])

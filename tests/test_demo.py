@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -15,9 +14,9 @@ import soundfile
 from command_line import interrupt, run, start
 from conftest import snr_db
 from png import read_png
+from real_server import needs_server, start_server
 
 import rtdenoise
-from benchmarks import pulse
 from rtdenoise.commands.demo import align, load_sample, noise_in_pauses_db, run_demo, si_sdr_db
 from rtdenoise.commands.reporter import Reporter
 from rtdenoise.commands.spectrogram import colour, draw_before_after, level_db
@@ -156,11 +155,9 @@ def test_a_run_through_the_simulated_device(tmp_path):
     assert printed["underruns"] != [0] or abs(stated - heard) < 0.1
 
 
-@pytest.mark.skipif(
-    pulse.why_not() is not None and os.environ.get("CI") != "true", reason=f"no sound server: {pulse.why_not()}"
-)
+@needs_server
 def test_a_run_through_real_loudspeakers(tmp_path):
-    server = pulse.Server(16000)
+    server = start_server(16000)
     try:
         with server.recording("speakers.monitor") as recorded:
             outcome = run("demo", "--seconds", "3", "--output-dir", tmp_path / "out",

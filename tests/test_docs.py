@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
 import subprocess
@@ -14,8 +13,8 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from real_server import needs_server, start_server
 
-from benchmarks import pulse
 from rtdenoise import Model
 from rtdenoise.cli import cli
 
@@ -112,9 +111,7 @@ def test_latency_as_the_readme_says():
         assert Denoiser(rate * 1000).latency_seconds == 0.016
 
 
-@pytest.mark.skipif(
-    pulse.why_not() is not None and os.environ.get("CI") != "true", reason=f"no sound server: {pulse.why_not()}"
-)
+@needs_server
 def test_the_recipe_for_call_programs(noise):
     """The README's own line on a real server; a recorder that listens to the virtual microphone hears something."""
     (line,) = next(block for block in blocks("sh") if "virtual-mic" in block).strip().splitlines()
@@ -123,7 +120,7 @@ def test_the_recipe_for_call_programs(noise):
     ours = line.replace("rtdenoise ", f"exec {sys.executable} -m rtdenoise -q --bypass ").replace(
         "--input mic", microphone
     )
-    server = pulse.Server(48000)
+    server = start_server()
     try:
         running = subprocess.Popen(["bash", "-c", ours], env=server.environment)
         server.start_playing(0.3 * noise(48000 * 12), "microphone")

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from command_line import COMMAND
+from real_server import needs_server, start_server
 
-from benchmarks import pulse
 from rtdenoise.cli import cli
 from rtdenoise.commands import doctor
 from rtdenoise.commands.reporter import Reporter
 from rtdenoise.errors import DeviceError
 from rtdenoise.live.devices import DeviceInfo
 from rtdenoise.live.hop_timer import HopTimes
-
-REASON = pulse.why_not()
 
 
 @pytest.fixture
@@ -32,11 +29,10 @@ def run(*arguments):
     return done.return_value, done.stdout
 
 
-@pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}")
+@needs_server
 @pytest.mark.timeout(120)
 def test_on_a_machine_with_a_sound_server_everything_is_measured_and_nothing_stays_behind():
-    assert REASON is None, REASON
-    server = pulse.Server(48000)
+    server = start_server()
     try:
         before = server.modules()
         done = subprocess.run(

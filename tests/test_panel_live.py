@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from command_line import COMMAND
+from real_server import needs_server, start_server
 from terminal import Terminal, children
 
-from benchmarks import pulse
-
-REASON = pulse.why_not()
 pytestmark = [
-    pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"),
+    needs_server,
     pytest.mark.timeout(120),
 ]
 RATE = 48000
@@ -26,8 +24,7 @@ LOUDEST = 0.1  # of the noise for the microphone
 
 @pytest.fixture(scope="module")
 def server():
-    assert REASON is None, REASON
-    server = pulse.Server(RATE)
+    server = start_server(RATE)
     hiss = np.random.default_rng(0).uniform(-LOUDEST, LOUDEST, 80 * RATE)
     server.start_playing(hiss.astype(np.float32), "microphone")
     yield server

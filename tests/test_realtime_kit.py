@@ -17,7 +17,8 @@ import pytest
 from rtdenoise.live import realtime_kit
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RealtimeKit is for Linux")
-needs_a_bus = pytest.mark.skipif(bus.DAEMON is None, reason="no dbus-daemon here")
+in_ci = os.environ.get("CI") == "true"  # where nothing is left out for want of a package
+needs_a_bus = pytest.mark.skipif(bus.DAEMON is None and not in_ci, reason="no dbus-daemon here")
 pytestmark = linux_only
 
 KIT = "org.freedesktop.RealtimeKit1"
@@ -116,7 +117,8 @@ def test_at_the_kernel_s_warning_all_priority_is_given_back(monkeypatch):
 
 @needs_a_bus
 @pytest.mark.skipif(
-    not DAEMON.exists() or shutil.which("setpriv") is None or os.geteuid() != 0, reason="needs rtkit-daemon and root"
+    not in_ci and (not DAEMON.exists() or shutil.which("setpriv") is None or os.geteuid() != 0),
+    reason="needs rtkit-daemon and root",
 )
 def test_the_real_daemon_grants_what_the_system_refused(address):
     """A stand-in says yes in place of PolicyKit, which asks who sits at the screen."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 
@@ -12,23 +11,15 @@ import pytest
 import soundfile
 from command_line import interrupt, run, start
 from conftest import snr_db
+from real_server import needs_server
 
 from benchmarks import pulse
 from rtdenoise import denoise
 
-REASON = pulse.why_not()
 pytestmark = [
-    pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"),
+    needs_server,
     pytest.mark.timeout(180),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    assert REASON is None, REASON
-    server = pulse.Server(48000)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

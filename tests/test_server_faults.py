@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from real_server import needs_server
 
-from benchmarks import pulse
 from benchmarks.faults import BACK_SECONDS, Faults
 from benchmarks.listening import RATE, listen
 from benchmarks.victim import Victim
@@ -17,19 +17,10 @@ from rtdenoise.live import devices, sound_server
 from rtdenoise.live.feedback import may_howl
 from rtdenoise.live.session import Live
 
-REASON = pulse.why_not()
 pytestmark = [
-    pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"),
+    needs_server,
     pytest.mark.timeout(180),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    assert REASON is None, REASON
-    server = pulse.Server(RATE)
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import soundfile
 from command_line import interrupt, refused, run, start
+from real_server import needs_server, start_server
 
-from benchmarks import pulse
 from rtdenoise.cli import _run, cli
 from rtdenoise.commands import settings
 from rtdenoise.commands.reporter import Reporter
@@ -238,15 +238,13 @@ def test_a_file_is_denoised_with_the_model_of_the_settings(tmp_path, leaky, spee
     refused(run(*arguments), 2, "--output is missing")
 
 
-@pytest.mark.skipif(
-    pulse.why_not() is not None and os.environ.get("CI") != "true", reason=f"no sound server: {pulse.why_not()}"
-)
+@needs_server
 def test_with_both_ends_in_the_settings_the_name_alone_starts_it(tmp_path, leaky):
     (tmp_path / "rtdenoise").mkdir()
     (tmp_path / "rtdenoise" / "rtdenoise.toml").write_text(
         f'input = "fake microphone"\noutput = "fake speakers"\nmodel = {json.dumps(str(leaky.path))}\nlatency = 60\n'
     )
-    server = pulse.Server(48000)
+    server = start_server()
     try:
         running = start(env=server.environment | {"XDG_CONFIG_HOME": str(tmp_path)})
         line = running.stderr.readline().decode()

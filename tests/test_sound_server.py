@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,21 +13,20 @@ import pytest
 import soundfile
 from command_line import COMMAND, Outcome, interrupt
 from conftest import snr_db
+from real_server import needs_server, start_server
 
 from benchmarks import pulse
 from rtdenoise import Denoiser
 
-REASON = pulse.why_not()
 pytestmark = [
-    pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"),
+    needs_server,
     pytest.mark.timeout(180),
 ]
 
 
 @pytest.fixture(scope="module", params=[48000, 16000])
 def server(request):
-    assert REASON is None, REASON
-    server = pulse.Server(request.param)
+    server = start_server(request.param)
     yield server
     server.stop()
 
@@ -278,8 +276,7 @@ def test_a_second_after_the_process_was_stopped_the_latency_is_what_it_was(serve
 
 
 def test_a_server_that_goes_away_ends_the_program_with_one_line_that_says_so():
-    assert REASON is None, REASON
-    server = pulse.Server(48000)
+    server = start_server()
     running = Process(server, "--input", "fake microphone", "--output", "fake speakers", "--on-device-loss", "exit")
     server.stop()
     _, err = running.process.communicate(timeout=10)

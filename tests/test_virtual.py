@@ -10,6 +10,7 @@ import pulsectl
 import pytest
 import soundfile
 from command_line import refused, run
+from real_server import needs_server
 from test_sound_server import Process, agreement_db, denoised, find_lead, is_clean, locate, patiently
 
 from benchmarks import pulse
@@ -19,19 +20,10 @@ from rtdenoise.live.session import Live
 from rtdenoise.live.virtual import VirtualDevice
 from rtdenoise.live.virtual_modules import MICROPHONE, SPEAKERS
 
-REASON = pulse.why_not()
 pytestmark = [
-    pytest.mark.skipif(REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"),
+    needs_server,
     pytest.mark.timeout(180),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    assert REASON is None, REASON
-    server = pulse.Server(48000)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

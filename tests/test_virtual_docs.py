@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 from pathlib import Path
 
-import pytest
 from command_line import run
+from real_server import needs_server, start_server
 
-from benchmarks import pulse
 from rtdenoise.cli import cli
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -42,13 +40,11 @@ def test_the_unit_runs_a_command_that_exists():
     assert unit["Install"]["WantedBy"] == "default.target"
 
 
-@pytest.mark.skipif(
-    pulse.why_not() is not None and os.environ.get("CI") != "true", reason=f"no sound server: {pulse.why_not()}"
-)
+@needs_server
 def test_the_lines_for_pulseaudio_make_a_device_that_is_ours_and_stays():
     lines = re.findall(r"^load-module .*$", PAGE, re.MULTILINE)
     assert len(lines) == 2
-    server = pulse.Server(48000)
+    server = start_server()
     try:
         for line in lines:
             server.pactl(*re.match(r"(\S+) (\S+) (.*)", line).groups())

@@ -13,18 +13,14 @@ import time
 
 import pytest
 from command_line import refused, run
+from real_server import REASON, needs_server, start_server
 
-from benchmarks import pulse
 from rtdenoise.commands.endpoints import Endpoint, parse_source, parse_target
 from rtdenoise.errors import DeviceError, ParameterError
 from rtdenoise.live import virtual
 from rtdenoise.live.virtual import VirtualDevice
 from rtdenoise.live.virtual_modules import MICROPHONE, PLANS, SPEAKERS
 
-REASON = pulse.why_not()
-needs_a_server = pytest.mark.skipif(
-    REASON is not None and os.environ.get("CI") != "true", reason=f"no sound server: {REASON}"
-)
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a cable is looked for")
 
 
@@ -114,7 +110,7 @@ def strict(monkeypatch):
     shutil.rmtree(folder)
 
 
-@needs_a_server
+@needs_server
 def test_a_server_that_loads_no_modules_and_one_that_dies(strict):
     for plan in (MICROPHONE, SPEAKERS):
         with pytest.raises(DeviceError, match=r"refuses to load module-null-sink.*journalctl"):
@@ -139,9 +135,9 @@ def test_two_at_a_time_wait_for_each_other_but_not_for_ever(nowhere, tmp_path, m
         virtual.create(MICROPHONE)
 
 
-@needs_a_server
+@needs_server
 def test_without_the_plugin_portaudio_cannot_open_it(monkeypatch):
-    server = pulse.Server(48000)
+    server = start_server()
     try:
         for name in ("XDG_RUNTIME_DIR", "PULSE_SERVER"):
             monkeypatch.setenv(name, server.environment[name])
