@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page import busy_parts
+from benchmarks.scaling import typical
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md"]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -36,8 +39,8 @@ def read(name: str) -> dict[str, Any]:
 
 
 def is_busy(part: str) -> bool:
-    """Whether other programs took more than half a core while a part was measured."""
-    return (read("report")["parts"][part]["others_cores"] or 0) > 0.5
+    """Whether other programs took a share of the processor while a part was measured."""
+    return part in busy_parts(read("report"))
 
 
 def load_percent() -> str:
@@ -55,9 +58,7 @@ def engine_latency() -> str:
 
 def files_speed() -> str:
     """A sentence with times real time; nothing where the machine was busy, for then it says nothing."""
-    found = read("scaling")
-    rounds = sorted(found["files"]["1"])
-    speed = f"Files go at {rounds[len(rounds) // 2]:.0f} times real time on one core."
+    speed = f"Files go at {typical(read('scaling')['files']['1']):.0f} times real time on one core."
     return "" if is_busy("scaling") else speed
 
 
