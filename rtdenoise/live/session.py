@@ -15,9 +15,9 @@ from ..engine import Denoiser
 from ..errors import DeviceError, ParameterError
 from ..model import Model
 from ..stats import Stats
-from .clock import SimulatedDevice
 from .default_device import DefaultWatch
-from .devices import DEFAULT_NAMES, DeviceInfo, Kind, find_device
+from .devices import DeviceInfo
+from .ends import choose_rates, default_kinds, find_end, name_of
 from .feedback import may_howl
 from .latency import plan_latency
 from .mute import Mute
@@ -26,7 +26,6 @@ from .realtime import Faults, lock_memory, quiet_interpreter
 from .recorder import Recorder
 from .recovery import Recovery
 from .route import Device, Route
-from .streams import agree_on_rates
 from .virtual import VirtualDevice
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Live:
         lock_memory()
         try:
             self._route = self._lay_route()
-            self._default = DefaultWatch(_defaults(*self._wishes[:2]))
+            self._default = DefaultWatch(default_kinds(*self._wishes[:2]))
             self._running = True
         except BaseException:
             self._shut_down()
@@ -173,7 +172,7 @@ class Live:
     @property
     def ends(self) -> tuple[str, str]:
         """What source and sink are called."""
-        return _name(self.source), _name(self.sink)
+        return name_of(self.source), name_of(self.sink)
 
     @property
     def may_howl(self) -> bool:
@@ -237,8 +236,8 @@ class Live:
     def report(self) -> dict[str, Any]:
         """All there is to know, in types that JSON knows."""
         return {
-            "source": _name(self.source),
-            "sink": _name(self.sink),
+            "source": name_of(self.source),
+            "sink": name_of(self.sink),
             "model": self.denoiser.model.name,
             "model_version": self.denoiser.model.version,
             "sample_rate": self.sample_rate,
@@ -266,9 +265,9 @@ class Live:
     def _resolve(self) -> None:
         """Find the devices by what they were called, and their rates."""
         source, sink, wish, latency = self._wishes
-        self.source = _find(source, "input")
-        self.sink = _find(sink, "output")
-        self.sample_rate, self.sink_rate = _choose_rates(self.source, self.sink, wish)
+        self.source = find_end(source, "input")
+        self.sink = find_end(sink, "output")
+        self.sample_rate, self.sink_rate = choose_rates(self.source, self.sink, wish)
         self._plan, self._sink_plan = (plan_latency(latency, rate) for rate in (self.sample_rate, self.sink_rate))
 
     def _lay_route(self) -> Route:
@@ -363,36 +362,3 @@ class Live:
     def _tell_news(self) -> None:
         for line in self._recorder.news():
             self._tell(line)
-
-
-def _find(end: Any, kind: Kind) -> Any:
-    if isinstance(end, VirtualDevice):
-        return end.find()
-    return find_device(end, kind) if isinstance(end, str | int) else end
-
-
-def _defaults(source: Any, sink: Any) -> list[Kind]:
-    """For which kinds the default device was asked for, whatever it is."""
-    words: list[tuple[Any, Kind]] = [(source, "input"), (sink, "output")]
-    return [kind for word, kind in words if isinstance(word, str) and DEFAULT_NAMES.get(word.strip().lower()) == kind]
-
-
-def _choose_rates(source: Any, sink: Any, wish: int | None) -> tuple[int, int]:
-    """The rates of source and sink: one for both, except where two devices have none in common."""
-    ends: list[tuple[Any, Kind]] = [(source, "input"), (sink, "output")]
-    devices = [(end, kind) for end, kind in ends if isinstance(end, DeviceInfo)]
-    given: list[int] = [end.sample_rate for end, _ in ends if end is not None and not isinstance(end, DeviceInfo)]
-    simulated = [end.sample_rate for end, _ in ends if isinstance(end, SimulatedDevice)]
-    chosen = agree_on_rates(devices, [wish] if wish is not None else simulated or given)
-    rates = [end.sample_rate if isinstance(end, SimulatedDevice) else chosen.get(kind) for end, kind in ends]
-    of_devices = [rate for rate in rates if rate is not None] or [given[0] if wish is None else wish]
-    if wish is not None and any(rate != wish for rate in of_devices):
-        taken = " and ".join(map(str, dict.fromkeys(of_devices)))
-        raise DeviceError(f"{wish} Hz were asked for, but the sound devices take {taken} Hz: let them choose")
-    return of_devices[0], of_devices[-1]
-
-
-def _name(end: Any) -> str:
-    if end is None:
-        return "none"
-    return str(getattr(end, "name", None) or getattr(end, "path", None) or "pipe")
