@@ -178,15 +178,20 @@ class _Stream:
         pending, filled, run = self._pending, self._filled, self.core.run
         hop = len(pending)
         out = np.empty(lead + (filled + len(samples)) // hop * hop, np.float32)
-        out[:lead] = 0.0
+        if lead:
+            out[:lead] = 0.0
         read, write = 0, lead
+        in_place = samples.flags.carray  # kernels take no read-only, strided or unaligned memory
         while write < len(out):
             missing = hop - filled
-            pending[filled:] = samples[read : read + missing]
-            run(pending, out[write : write + hop], floor, bypass)
+            block = samples[read : read + missing]
+            if filled or not in_place:
+                pending[filled:] = block
+                block = pending
+            run(block, out[write : write + hop], floor, bypass)
             read, write, filled = read + missing, write + hop, 0
-        rest = len(samples) - read
-        pending[filled : filled + rest] = samples[read:]
+        if rest := len(samples) - read:
+            pending[filled : filled + rest] = samples[read:]
         self._filled = filled + rest
         return out
 

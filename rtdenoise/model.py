@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +44,10 @@ class State:
         # Two sets of buffers that swap roles each hop: one is read while the other is written, nothing is allocated.
         sets = [{name: np.zeros(shape, np.float32) for name, shape in shapes.items()} for _ in range(2)]
         self._keep_alive = (frame, mask, sets)
-        self._bindings = []
+        self._calls = []
         for now, following in ((sets[0], sets[1]), (sets[1], sets[0])):
             next_states = {f"next_{name}": array for name, array in following.items()}
-            self._bindings.append(_bind(session, {"frame": frame, **now}, {"mask": mask, **next_states}))
+            self._calls.append(_bind(session, {"frame": frame, **now}, {"mask": mask, **next_states}))
 
 
 class Context:
@@ -61,19 +62,24 @@ class Context:
         shape = session.get_inputs()[0].shape
         self.magnitudes: Float32 = np.zeros(shape[1:], np.float32)
         self.gains: Float32 = np.zeros(shape[1:], np.float32)
-        binding = _bind(session, {"magnitudes": self.magnitudes[None]}, {"gains": self.gains[None]})
-        self._bindings = [binding, binding]
+        call = _bind(session, {"magnitudes": self.magnitudes[None]}, {"gains": self.gains[None]})
+        self._calls = [call, call]
 
 
 def _bind(
     session: onnxruntime.InferenceSession, inputs: dict[str, Float32], outputs: dict[str, Float32]
-) -> onnxruntime.IOBinding:
+) -> Callable[[], None]:
+    """What computes ``outputs`` from ``inputs``, in place, at each call."""
     binding = session.io_binding()
     for name, array in inputs.items():
         binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     for name, array in outputs.items():
         binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-    return binding
+    try:
+        # The same less what it asks about graphics cards, with options made once: 2 us of 80 a hop.
+        return partial(session._sess.run_with_iobinding, binding._iobinding, onnxruntime.RunOptions())
+    except AttributeError:  # another version of ONNX Runtime has other insides
+        return partial(session.run_with_iobinding, binding)
 
 
 class Model:
@@ -95,7 +101,6 @@ class Model:
         self.name = self.metadata["name"]
         self.version = self.metadata["version"]
         self._session = session
-        self._run = session.run_with_iobinding
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
@@ -127,9 +132,9 @@ class Model:
     def advance(self, state: State | Context) -> None:
         """From ``state.frame`` compute ``state.mask`` and let the state go on by one hop; or from ``magnitudes`` the
         ``gains``. Allocates nothing."""
-        now, following = bindings = state._bindings
-        self._run(now)
-        bindings[0], bindings[1] = following, now
+        now, following = calls = state._calls
+        now()
+        calls[0], calls[1] = following, now
 
     def step(self, frame: Complex64, state: State) -> Complex64:
         """The mask for one frame.
@@ -232,6 +237,7 @@ def _session_options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_mem_reuse = False  # a hundred kilobytes more, and 3 % less time for book-keeping
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")

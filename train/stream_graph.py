@@ -39,28 +39,23 @@ class Graph:
 def stream_graph(net) -> onnx.ModelProto:
     """``net`` (model.StreamNet) as a model of one hop: ``frame`` and ``state_*`` in, ``mask`` and ``next_state_*`` out.
 
-    Between the two transposes the core works on matrices ``(bins, channels)``; the convolutions work on
-    ``(1, channels, 1, bins)``, the only layout for which ONNX Runtime has its fast kernels.
+    The encoder works on ``(1, channels, 1, bins)``, the only layout for which ONNX Runtime has fast strided
+    convolutions; all after it on rows, ``(bins, channels)``, in which the core is products of matrices and sub-pixel
+    upsampling is another way to read the same memory.
     """
-    graph, (bins, channels) = Graph(), net.state_shapes()[0]
-    x = _features(graph, net)
-    skips = []
+    graph, bins = Graph(), net.n_bins - 1
+    x, skips = _features(graph, net), []
     for layer in net.encoder:
         x = _convolution(graph, x, layer)
-        skips.append(x)
-    x = graph.op("Transpose", graph.op("Reshape", x, [channels, bins]), perm=[1, 0])
-    x = _core(graph, x, net)
-    x = graph.op("Reshape", graph.op("Transpose", x, perm=[1, 0]), [1, channels, 1, bins])
-    for layer in net.decoder:
-        x = _convolution(graph, graph.op("Add", x, skips.pop()), layer)
-        x = graph.op("Reshape", x, [layer.upsample, layer.channels, bins])
-        bins *= layer.upsample
-        x = graph.op("Reshape", graph.op("Transpose", x, perm=[1, 2, 0]), [1, layer.channels, 1, bins])
-    x = _convolution(graph, graph.op("Add", x, skips.pop()), net.head)
-    x = graph.op("Transpose", graph.op("Reshape", x, [1, -1, bins]), perm=[0, 2, 1])
-    x = graph.op("Tanh", graph.op("Reshape", x, [1, net.n_bins - 1, 2]))
+        bins //= layer.conv.strides[1]
+        skips.append(graph.op("Transpose", x, perm=[0, 2, 3, 1]))
+    x, owed = _core(graph, graph.op("Reshape", skips[-1], [bins, net.core_channels]), net)
+    for layer in [*net.decoder, net.head]:
+        x = _row_convolution(graph, graph.op("Add", x, skips.pop()), layer, bins, owed)
+        bins, owed = bins * layer.upsample, np.zeros(layer.channels)
+        x = graph.op("Reshape", x, [1, bins, 2] if layer is net.head else [bins, layer.channels])
     graph.op(
-        "Pad", x, np.array([0, 0, 0, 0, 1, 0]), mode="edge", out="mask"
+        "Pad", graph.op("Tanh", x), np.array([0, 0, 0, 0, 1, 0]), mode="edge", out="mask"
     )  # the topmost bin's gain is its neighbour's
 
     def tensors(frame: str, prefix: str) -> list[onnx.ValueInfoProto]:
@@ -74,47 +69,55 @@ def stream_graph(net) -> onnx.ModelProto:
 
 def _features(graph: Graph, net) -> str:
     """``(1, 3, 1, n_bins - 1)``: what ``StreamNet.features`` computes; bins run last, where broadcasting is fast."""
-    x = graph.op("Transpose", graph.op("Slice", "frame", [0], [net.n_bins - 1], [1]), perm=[0, 2, 1])
+    bins = np.arange(net.n_bins - 1)[None]  # of two dimensions: the result has one more
+    x = graph.op("Transpose", graph.op("Gather", "frame", bins, axis=1), perm=[0, 3, 1, 2])
     power = graph.op("Add", graph.op("ReduceSumSquare", x, axes=[1], keepdims=1), [1e-10])
     scale = graph.op("Pow", power, [0.5 * (net.config.compression - 1.0)])
-    return graph.op("Unsqueeze", graph.op("Mul", graph.op("Concat", x, graph.op("Sqrt", power), axis=1), scale), [2])
+    return graph.op("Mul", graph.op("Concat", x, graph.op("Sqrt", power), axis=1), scale)
 
 
 def _convolution(graph: Graph, x: str, layer) -> str:
-    """``layers.FrequencyConv`` up to its upsampling, batch norm folded in; ``same`` padding as Keras does it."""
-    kernel = _array(layer.conv.kernel)[0]  # (taps, channels in, channels out)
-    if layer.norm is None:
-        bias = _array(layer.conv.bias)
-    else:
-        scale, bias = _affine(layer.norm)
-        kernel = kernel * scale
+    """``layers.FrequencyConv`` of the encoder, batch norm folded in; ``same`` padding as Keras does it."""
+    kernel, bias = _folded(layer)
     taps, stride = len(kernel), layer.conv.strides[1]
     before = (taps - stride) // 2
     x = graph.op(
         "Conv", x, kernel.transpose(2, 1, 0)[:, :, None], bias,
         kernel_shape=[1, taps], strides=[1, stride], pads=[0, before, 0, taps - stride - before],
     )  # fmt: skip
+    return graph.op("LeakyRelu", x, alpha=0.1)
+
+
+def _row_convolution(graph: Graph, x: str, layer, bins: int, owed: np.ndarray) -> str:
+    """``layers.FrequencyConv`` of the decoder on ``x + owed``: each row beside its neighbours, times one matrix."""
+    kernel, bias = _folded(layer)
+    taps, channels, _ = kernel.shape
+    neighbours = np.arange(bins)[:, None] + np.arange(taps) - taps // 2
+    neighbours[(neighbours < 0) | (neighbours >= bins)] = bins  # a row of what becomes zero
+    x = graph.op("Gather", graph.op("Concat", x, -owed[None, None, None], axis=2), neighbours, axis=2)
+    x = graph.op("Reshape", x, [bins, taps * channels])
+    x = graph.op("Gemm", x, kernel.reshape(taps * channels, -1), bias + owed @ kernel.sum(axis=0))
     return x if layer.norm is None else graph.op("LeakyRelu", x, alpha=0.1)
 
 
-def _core(graph: Graph, x: str, net) -> str:
-    """The pairs of recurrent layer and mixer on ``(bins, channels)``; ``x`` plus ``owed`` is what Keras computes."""
+def _core(graph: Graph, x: str, net) -> tuple[str, np.ndarray]:
+    """The pairs of recurrent layer and mixer; what Keras computes is the result plus the vector beside it."""
     owed = np.zeros(net.core_channels)  # biases of batch norms, passed on into the biases of what comes next
     for i, (recurrent, mixer) in enumerate(zip(net.recurrent, net.mixers, strict=True)):
         x, owed = _recurrent(graph, x, recurrent, owed, f"state_{i}")
         x, owed = _mixer(graph, x, mixer, owed)
-    return graph.op("Add", x, owed)
+    return x, owed
 
 
 def _recurrent(graph: Graph, x: str, layer, owed: np.ndarray, state_name: str) -> tuple[str, np.ndarray]:
-    """``layers.TimeGRU``: update and reset gate are one product of input and state side by side."""
+    """``layers.TimeGRU``: each gate is one product of input and state side by side."""
     inward, bias = _array(layer.input_product.kernel), _array(layer.input_product.bias)
     recurrent, recurrent_bias = _array(layer.cell.recurrent), _array(layer.cell.bias)
     bias, c = bias + owed @ inward, len(recurrent)
-    both = np.concatenate([inward[:, : 2 * c], recurrent[:, : 2 * c]])
-    gates = graph.op("Sigmoid", graph.op("Gemm", graph.op("Concat", x, state_name, axis=1), both, bias[: 2 * c]))
-    update, reset = f"update_{state_name}", f"reset_{state_name}"
-    graph.op("Split", gates, axis=1, out=(update, reset))
+    both, beside = np.concatenate([inward, recurrent]), graph.op("Concat", x, state_name, axis=1)
+    update, reset = (
+        graph.op("Sigmoid", graph.op("Gemm", beside, both[:, gate], bias[gate])) for gate in (slice(c), slice(c, 2 * c))
+    )
     inner = graph.op("Mul", reset, graph.op("Gemm", state_name, recurrent[:, 2 * c :], recurrent_bias))
     candidate = graph.op("Tanh", graph.op("Add", graph.op("Gemm", x, inward[:, 2 * c :], bias[2 * c :]), inner))
     kept = graph.op("Mul", update, graph.op("Sub", state_name, candidate))
@@ -124,12 +127,27 @@ def _recurrent(graph: Graph, x: str, layer, owed: np.ndarray, state_name: str) -
 
 
 def _mixer(graph: Graph, x: str, layer, owed: np.ndarray) -> tuple[str, np.ndarray]:
-    """``layers.FrequencyMixer``, its products from the left, so that nothing is transposed."""
+    """``layers.FrequencyMixer``, its products from the left, so that nothing is transposed.
+
+    A scale above zero goes through LeakyRelu unchanged, so it may stand first, and the last product adds ``x``.
+    """
     spread, gather = _array(layer.spread).T, _array(layer.gather).T
     bias = _array(layer.spread_bias)[:, None] + np.outer(spread.sum(axis=1), owed)
-    hidden = graph.op("LeakyRelu", graph.op("Gemm", spread, x, bias), alpha=0.1)
     scale, shift = _affine(layer.norm)
-    return graph.op("Add", x, graph.op("Mul", graph.op("Gemm", gather, hidden), scale)), owed + shift
+    size, sign = np.abs(scale), np.sign(scale)
+    hidden = graph.op("LeakyRelu", graph.op("Gemm", spread, graph.op("Mul", x, size), bias * size), alpha=0.1)
+    if (sign < 0).any():
+        hidden = graph.op("Mul", hidden, sign)
+    return graph.op("Gemm", gather, hidden, x), owed + shift
+
+
+def _folded(layer) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel ``(taps, channels in, channels out)`` and bias of a ``FrequencyConv``, its batch norm folded in."""
+    kernel = _array(layer.conv.kernel)[0]
+    if layer.norm is None:
+        return kernel, _array(layer.conv.bias)
+    scale, bias = _affine(layer.norm)
+    return kernel * scale, bias
 
 
 def _affine(norm) -> tuple[np.ndarray, np.ndarray]:
