@@ -95,6 +95,28 @@ def test_what_jumps_or_jitters_is_no_drift():
     assert controller.correction == 0.0
 
 
+@pytest.mark.parametrize("step", [70.0, -90.0, 120.0])
+@pytest.mark.parametrize("when", [2.4, 3.0, 4.5, 30.0])
+def test_a_small_step_is_no_drift(step, when):
+    """Less than a jump, and spread over two of the seconds that are compared."""
+    controller, generator = DriftController(48000, 256), np.random.default_rng(3)
+    for i in range(1000):
+        level = 500.0 + step * np.clip((0.2 * i - when) / 0.4, 0.0, 1.0)
+        controller.observe(level + generator.uniform(-15, 15), 0.2)
+    assert not controller.noticed
+
+
+@pytest.mark.parametrize("jump", [150.0, -250.0, 2000.0])
+def test_a_jump_after_drift_was_noticed_changes_no_pitch(jump):
+    controller, level = DriftController(48000, 256), 500.0
+    for i in range(2000):
+        level += 0.2 * 48000 * (100e-6 - controller.correction) + (jump if i == 1500 else 0.0)
+        controller.observe(level, 0.2)
+        if i > 1000:
+            assert controller.correction == pytest.approx(100e-6, abs=5e-6)
+    assert level == pytest.approx(500.0 + jump, abs=16)
+
+
 def test_a_level_that_was_set_from_outside_is_the_one_to_hold():
     controller, level = DriftController(48000, 256), 500.0
     for i in range(2000):

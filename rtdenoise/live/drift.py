@@ -1,8 +1,9 @@
 """Two clocks that differ: noticed by the level of the rings, and made good by playing a little faster or slower.
 
 Two quartz crystals differ by some 20 to 300 millionths, a block every minute. What else moves the level, a stall or
-lost input, moves it at once; only what creeps is a clock. After it was noticed, the mean level is held by a
-proportional and an integral share (as in Adriaensen, "Controlling adaptive resampling", 2012, but slower).
+lost input, moves it at once; only what creeps, and along a straight line, is a clock. After it was noticed, the mean
+level is held by a proportional and an integral share (as in Adriaensen, "Controlling adaptive resampling", 2012, but
+slower); where it jumps it is held at its new place, for no jump is worth a change of pitch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ _LEARNING_SECONDS = 2  # of undisturbed level, for a reference
 _FASTEST_CREEP = 2e-3
 #: Share of a block by which the level has crept when it counts as drift.
 _NOTICED = 0.25
+#: It crept along a straight line if so much of its variance lies on one, over at least so many seconds. Of a step it is
+#: three quarters, or nine tenths if it began between two of the seconds that are compared.
+_STRAIGHT, _LEAST_SECONDS = 0.92, 4.0
 #: Of the loop: 0.06 radians a second, damped well; it settles in a minute and hardly follows the jitter.
 _PROPORTIONAL, _INTEGRAL = 0.1, 0.0036
 
@@ -41,16 +45,17 @@ class DriftController:
         self._drift = 0.0  # the integral share
         self._sum, self._seconds = 0.0, 0.0
         self._creeping = 0  # seconds for which the level was away by so much
+        self._line = _Line()
         self._learnt: list[float] = []
         self._reference = self._earlier = 0.0
         self._last: float | None = None
-        self._listened = 0.0  # seconds since then
 
     def restart(self) -> None:
         """Learn anew what the level is meant to be: it was set from outside."""
         self._learnt.clear()
-        self._last, self._listened = None, 0.0
+        self._last = None
         self._sum = self._seconds = 0.0
+        self._listen_anew()
 
     def observe(self, level: float, seconds: float) -> None:
         """Take in the mean level, in samples, over the last ``seconds``; they add up to whole seconds."""
@@ -63,27 +68,37 @@ class DriftController:
             self._learnt.append(level)
             self._reference = sum(self._learnt) / len(self._learnt)
             self._earlier = self._last = level
-        elif self.noticed:
-            self._follow(level - self._reference, passed)
-        else:
-            self._listen(level, passed)
+        elif self._came_creeping(level, passed):
+            (self._follow if self.noticed else self._listen)(level - self._reference, passed)
 
-    def _listen(self, level: float, passed: float) -> None:
-        """Add up what creeps; what jumps moves the reference."""
-        if self._last is None:  # the second after a jump; the one of the jump belongs to neither side
+    def _came_creeping(self, level: float, passed: float) -> bool:
+        """Whether it did; a jump moves the reference, and the second of the jump belongs to neither side."""
+        if self._last is None:  # the second after it
             self._reference += level - self._earlier
             self._last = level
         elif abs(level - self._last) > self._jump(passed):
             self._last = None
-            return
+            return False
         self._earlier, self._last = self._last, level  # a jump may have begun a second before it was seen
-        self._listened += passed
-        crept = level - self._reference
-        self._creeping = self._creeping + 1 if abs(crept) > _NOTICED * self._block_length else 0
-        if self._creeping >= 2:
-            self.noticed = True
-            self._drift = _limited(crept / (self._listened * self._sample_rate))  # a first guess
-            self._follow(crept, passed)
+        return True
+
+    def _listen(self, crept: float, passed: float) -> None:
+        self._line.add(passed, crept)
+        far = abs(crept) / (_NOTICED * self._block_length)
+        self._creeping = self._creeping + 1 if far > 1.0 else 0
+        if self._creeping < 2 or self._line.seconds < _LEAST_SECONDS:
+            return
+        if self._line.straightness() < _STRAIGHT:
+            if far > 2.0:
+                self._reference += crept
+                self._listen_anew()
+            return
+        self.noticed = True
+        self._drift = _limited(self._line.slope() / self._sample_rate)  # a first guess
+        self._follow(crept, passed)
+
+    def _listen_anew(self) -> None:
+        self._creeping, self._line = 0, _Line()
 
     def _follow(self, error: float, passed: float) -> None:
         seconds = error / self._sample_rate
@@ -94,6 +109,35 @@ class DriftController:
 
     def _jump(self, passed: float) -> float:
         return max(_FASTEST_CREEP * passed * self._sample_rate, 0.15 * self._block_length)
+
+
+class _Line:
+    """The straight line that fits best through a level over time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._count = 0
+        self._t = self._x = self._tt = self._tx = self._xx = 0.0
+
+    def add(self, passed: float, level: float) -> None:
+        """``passed`` seconds after the last one."""
+        self.seconds += passed
+        t = self.seconds
+        self._count += 1
+        self._t, self._x = self._t + t, self._x + level
+        self._tt, self._tx, self._xx = self._tt + t * t, self._tx + t * level, self._xx + level * level
+
+    def slope(self) -> float:
+        """Of the line, a second."""
+        return self._covariance() / (self._tt - self._t**2 / self._count)
+
+    def straightness(self) -> float:
+        """Share of the level's variance that lies on the line."""
+        variance = self._xx - self._x**2 / self._count
+        return self.slope() * self._covariance() / variance if variance > 0.0 else 1.0
+
+    def _covariance(self) -> float:
+        return self._tx - self._t * self._x / self._count
 
 
 def _limited(correction: float) -> float:
