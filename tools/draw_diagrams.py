@@ -20,7 +20,7 @@ TARGET = Path(__file__).parent.parent / "docs" / "assets"
 
 STYLE = """<style>
 .d-ink{--d-ink:var(--md-default-fg-color,#1f2933);--d-pale:var(--md-default-fg-color--lighter,#b8c2cc)}
-.d-ink{--d-one:#0f8a7e;--d-two:#d9822b;--d-three:#5b6ee1;font:13px system-ui,sans-serif}
+.d-ink{--d-one:var(--one,#14998b);--d-two:#d9822b;--d-three:var(--three,#6b7cf0);font:13px system-ui,sans-serif}
 @media (prefers-color-scheme:dark){
 .d-ink{--d-ink:var(--md-default-fg-color,#e6edf3);--d-pale:var(--md-default-fg-color--lighter,#56616d)}}
 .d-ink text{fill:var(--d-ink)}.d-ink .d-small{font-size:11.5px}.d-ink .d-strong{font-weight:600}

@@ -12,13 +12,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from rtdenoise import denoise
-from rtdenoise.commands.comparison_picture import Picture
+from rtdenoise.commands.spectrogram import draw_before_after
 
 ROOT = Path(__file__).parent.parent
 
@@ -85,14 +84,12 @@ def demonstration() -> dict[str, bytes]:
     """The packaged sample before and after, as FLAC, and both as a picture."""
     noisy, rate = soundfile.read(SAMPLES / "demo_noisy.flac", dtype="float32")
     clean = denoise(noisy, rate)
-    picture = Picture(rate, len(noisy))
-    picture.add(np.stack([noisy, clean]).astype(np.float64))
     after = io.BytesIO()
     soundfile.write(after, clean, rate, format="FLAC", subtype="PCM_16")
     return {
         "before.flac": (SAMPLES / "demo_noisy.flac").read_bytes(),
         "after.flac": after.getvalue(),
-        "before-after.png": picture.png("A noisy conversation, before and after"),
+        "before-after.png": draw_before_after(noisy, clean, rate),
     }
 
 
