@@ -80,7 +80,8 @@ class Model:
     """Immutable weights and what they were trained for; one object serves any number of streams and threads.
 
     Attributes:
-        name, version: as its author called it.
+        name: as its author called it.
+        version: as its author counted it.
         transform: the transform that its frames come from; its kind is that of the model.
         metadata: all that the file says about itself, as text.
         path: the file.

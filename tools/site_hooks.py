@@ -33,6 +33,8 @@ PAGES = {
     "contributing.md": "CONTRIBUTING.md",
     "notice.md": "NOTICE",
 }
+#: Those with tables that need the room of the table of contents.
+WIDE = {"benchmarks.md"}
 SAMPLES = ROOT / "rtdenoise" / "samples"
 
 _LINK = re.compile(r"(!?)\[([^\]\n]*)\]\((?!https?:|#|mailto:)([^)\s#]+)(#[^)\s]*)?\)")
@@ -50,7 +52,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     for uri, path in PAGES.items():
         text, pictures = page_from(path)
-        add(uri, text)
+        add(uri, f"---\nhide: [toc]\n---\n{text}" if uri in WIDE else text)
         for picture in pictures:
             add(f"assets/{picture}", (ROOT / picture).read_bytes())
     for name, content in demonstration().items():
