@@ -22,6 +22,9 @@ from .errors import ModelError
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
+# Where somebody imported it before us: what it has not reported yet stays here. See also `rtdenoise.__init__`.
+onnxruntime.disable_telemetry_events()
+
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
