@@ -16,14 +16,13 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libportaudio2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 rtdenoise
-# Whoever runs it, compiled kernels have a place that can be written to.
 ENV NUMBA_CACHE_DIR=/var/cache/rtdenoise PYTHONDONTWRITEBYTECODE=1
 RUN --mount=type=bind,from=build,source=/dist,target=/dist \
     pip install --no-cache-dir "$(ls /dist/*.whl)${EXTRAS}" \
-    && install -d -m 0777 /var/cache/rtdenoise
+    && install -d -o rtdenoise /var/cache/rtdenoise
 USER rtdenoise
-# Compiled once, here; the start of each container is quick.
-RUN python -c "import rtdenoise; rtdenoise.denoise([0.0] * 4800, 44100)"
+# Compiled once, here, and open to whatever user `docker run -u` names: the start of each container is quick.
+RUN python -c "import rtdenoise; rtdenoise.denoise([0.0] * 4800, 44100)" && chmod -R a+rwX /var/cache/rtdenoise
 WORKDIR /audio
 ENTRYPOINT ["rtdenoise"]
 CMD ["--help"]
