@@ -114,6 +114,7 @@ def test_the_source_distribution_has_nothing_that_lies_about(sources):
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
         )
+        assert listed.returncode == 0, listed.stderr
         known = {*listed.stdout.splitlines(), "PKG-INFO"}
         assert {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()} <= known
 

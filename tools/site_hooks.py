@@ -15,6 +15,7 @@ from typing import Any
 import soundfile
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from rtdenoise import denoise
 from rtdenoise.commands.spectrogram import draw_before_after
@@ -33,6 +34,7 @@ PAGES = {
     "contributing.md": "CONTRIBUTING.md",
     "notice.md": "NOTICE",
 }
+URIS = {source: uri for uri, source in PAGES.items()}
 #: Those with tables that need the room of the table of contents.
 WIDE = {"benchmarks.md"}
 SAMPLES = ROOT / "rtdenoise" / "samples"
@@ -66,20 +68,39 @@ def page_from(path: str) -> tuple[str, list[str]]:
     Args:
         path: from the root of the project.
     """
-    uris = {source: uri for uri, source in PAGES.items()}
     pictures: list[str] = []
 
     def turned(found: re.Match[str]) -> str:
         mark, words, target, place = found.groups()
-        source = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        source = beside(path, target)
         if mark:
             pictures.append(source)
             return f"![{words}](assets/{source})"
         if source.startswith("docs/"):
             return f"[{words}]({source.removeprefix('docs/')}{place or ''})"
-        return f"[{words}]({uris[source]}{place or ''})" if source in uris else words
+        return f"[{words}]({URIS[source]}{place or ''})" if source in URIS else words
 
     return _LINK.sub(turned, (ROOT / path).read_text(encoding="utf-8")), pictures
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Turn links that lead out of docs/, as they do for who reads the files, towards the pages of the site."""
+    path = f"docs/{page.file.src_uri}"
+
+    def turned(found: re.Match[str]) -> str:
+        mark, words, target, place = found.groups()
+        source = beside(path, target)
+        if mark or source.startswith("docs/"):
+            return found[0]
+        up = "../" * page.file.src_uri.count("/")
+        return f"[{words}]({up}{URIS[source]}{place or ''})" if source in URIS else words
+
+    return markdown if page.file.src_uri in PAGES else _LINK.sub(turned, markdown)
+
+
+def beside(path: str, target: str) -> str:
+    """What a link of a page leads to, from the root of the project."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
 
 
 def demonstration() -> dict[str, bytes]:
