@@ -65,7 +65,7 @@ def test_help_is_the_same_from_outside():
 def commands(*pages: str) -> list[list[str]]:
     """Every `rtdenoise ...` of some pages, taken out of its pipeline."""
     found = []
-    for page in pages:
+    for page in (re.sub(r"\\\n\s*", " ", page) for page in pages):
         for line in page.splitlines():
             for part in re.split(r"[|<>`]", line.split("#")[0]):
                 words = part.split()
