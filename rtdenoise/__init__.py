@@ -9,6 +9,7 @@ Importing this package is quick: what needs numba, ONNX Runtime or a sound serve
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from .errors import AudioFileError, DeviceError, ModelError, ParameterError, RtdenoiseError
@@ -33,6 +34,9 @@ __all__ = [
     "available_models",
     "denoise",
 ]
+
+# ONNX Runtime from 1.29 on would report to its makers what runs here. It looks at this once, when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOMES = {
     "Denoiser": "engine",

@@ -23,6 +23,9 @@ from .errors import ModelError
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
+# Where somebody imported it before us: what it has not reported yet stays here. See also `rtdenoise.__init__`.
+onnxruntime.disable_telemetry_events()
+
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
@@ -86,7 +89,8 @@ class Model:
     """Immutable weights and what they were trained for; one object serves any number of streams and threads.
 
     Attributes:
-        name, version: as its author called it.
+        name: as its author called it.
+        version: as its author counted it.
         transform: the transform that its frames come from; its kind is that of the model.
         metadata: all that the file says about itself, as text.
         path: the file.

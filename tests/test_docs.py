@@ -1,13 +1,15 @@
-"""What is written agrees with what is there: help texts, the README's commands, its Python, its recipe for calls."""
+"""What is written agrees with what is there: help, commands and Python of README and guides, the recipe for calls."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import re
 import shlex
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import click
@@ -22,8 +24,11 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+GUIDES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+
+
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 def tool(name: str):
@@ -57,28 +62,45 @@ def test_help_is_the_same_from_outside():
         assert done.stdout.split() == written.split()
 
 
-def commands() -> list[list[str]]:
-    """Every `rtdenoise ...` of the README and its neighbours, taken out of its pipeline."""
+def commands(*pages: str) -> list[list[str]]:
+    """Every `rtdenoise ...` of some pages, taken out of its pipeline."""
     found = []
-    for page in (README, cli.help):
+    for page in (re.sub(r"\\\n\s*", " ", page) for page in pages):
         for line in page.splitlines():
-            for part in re.split(r"[|>`]", line.split("#")[0]):
+            for part in re.split(r"[|<>`]", line.split("#")[0]):
                 words = part.split()
                 if "rtdenoise" in words and len(words) > words.index("rtdenoise") + 1:
                     found.append(shlex.split(part)[words.index("rtdenoise") + 1 :])
     return [words for words in found if words[0].startswith("--") or words[0] in cli.commands]
 
 
+def understood(words: list[str]) -> click.Context:
+    """What the command line makes of a command, without running it."""
+    context = cli.make_context("rtdenoise", list(words))
+    if words[0] in cli.commands:
+        return cli.commands[words[0]].make_context(words[0], words[1:], parent=context)
+    return context
+
+
 def test_every_command_in_the_readme_is_one_that_exists():
-    assert len(commands()) >= 6
-    for words in commands():
-        context = cli.make_context("rtdenoise", list(words))
-        if words[0] in cli.commands:
-            cli.commands[words[0]].make_context(words[0], words[1:], parent=context)
-        else:
-            assert context.params["source"] is not None, words
+    found = commands(README, cli.help)
+    assert len(found) >= 6
+    for words in found:
+        context = understood(words)
+        assert words[0] in cli.commands or context.params["source"] is not None, words
     with pytest.raises(click.UsageError):
         cli.make_context("rtdenoise", ["--inputs", "mic"])
+
+
+@pytest.mark.parametrize("name", GUIDES.keys() - {"command-line.md"})
+def test_every_command_in_the_guides_is_one_that_exists(name):
+    for words in commands(GUIDES[name]):
+        if "--version" not in words:
+            understood(words)
+
+
+def test_the_guides_have_commands():
+    assert len(commands(*(GUIDES[name] for name in ("quick-start.md", "calls.md", "obs.md")))) >= 20
 
 
 def test_the_two_commands_are_targets_of_the_makefile():
@@ -102,6 +124,49 @@ def test_the_python_of_the_readme_runs(speechlike):
     exec(code, names)
     assert names["denoiser"].latency == 768
     assert len(names["clean"]) >= 48000
+
+
+def test_the_python_of_the_guide_runs(speechlike):
+    """But for sound devices: see the next test."""
+    names = {"noisy": speechlike(48000, 48000), "ready": deque()}
+    for code in blocks("python", GUIDES["python.md"]):
+        if "Live(" not in code:
+            exec(code, names)
+    assert names["rest"].shape == (384,)  # one of two hops; the other was given ahead
+    assert names["milder"].shape == names["noisy"].shape
+    assert [len(block) for block in names["blocks"]] == [1664] * 4
+    assert len(names["pcm"]) >= 2 * 48000
+    block, out = np.zeros((480, 1), np.float32), np.ones((480, 1), np.float32)
+    for _ in range(3):
+        names["callback"](block, out, 480, None, None)
+    assert not out.any()
+    sent = asyncio.run(spoken(names["speak"], names["noisy"][:16000]))
+    assert sum(map(len, sent)) == 16000 + 256
+
+
+async def spoken(speak, samples):
+    """What the guide's coroutine sends for samples that come in blocks."""
+    sent = []
+
+    async def incoming():
+        for block in np.split(samples, 10):
+            yield block
+
+    async def send(block):
+        sent.append(block)
+
+    await speak(incoming(), send)
+    return sent
+
+
+@needs_server
+def test_the_live_python_of_the_guide_runs(server):
+    (code,) = (code for code in blocks("python", GUIDES["python.md"]) if "Live(" in code)
+    done = subprocess.run([sys.executable, "-c", code], env=server.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    start, underruns = done.stdout.splitlines()
+    assert "model stream" in start
+    assert underruns.isdigit()
 
 
 def test_latency_as_the_readme_says():

@@ -115,6 +115,20 @@ def test_a_recording_of_the_settings_is_a_new_one_each_time(toml, tmp_path):
     assert options("--record-output", "calls.flac")["record_output"] == "calls.flac"
 
 
+def test_a_user_without_a_home_has_no_settings(monkeypatch):
+    """As in a container, for a user whom the system does not know."""
+    pwd = pytest.importorskip("pwd")
+
+    def nobody(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    assert settings.default_path() is None
+    assert options()["model"] == "stream"
+
+
 def test_a_home_is_found(toml, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     toml('model = "~/my.onnx"')

@@ -1,4 +1,4 @@
-"""Write the README's figures from the results of ``python -m benchmarks.report``; .ci/run holds the two together.
+"""Write the figures of the README and the site from the results of ``python -m benchmarks.report``; .ci/run checks.
 
 python tools/write_figures.py [--check]
 
@@ -18,7 +18,7 @@ from benchmarks.page import busy_parts
 from benchmarks.scaling import typical
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md"]
 RESULTS = ROOT / "benchmarks" / "results"
 
 #: Rows of the README's table, in their order: what is in the results, what people call it.

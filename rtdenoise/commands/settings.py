@@ -103,11 +103,17 @@ def effective(ctx: click.Context) -> dict[str, Setting]:
     return {key: found[key] for key in KEYS}
 
 
-def default_path() -> Path:
-    """Where settings are looked for: ``rtdenoise.toml`` in the platform's folder for such things."""
+def default_path() -> Path | None:
+    """Where settings are looked for: ``rtdenoise.toml`` in the platform's folder for such things.
+
+    A user whom the system does not know, as containers and services have them, may have none.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_config_dir("rtdenoise", appauthor=False)) / "rtdenoise.toml"
+    try:
+        return Path(platformdirs.user_config_dir("rtdenoise", appauthor=False)) / "rtdenoise.toml"
+    except RuntimeError:
+        return None
 
 
 def show(ctx: click.Context, as_json: bool) -> str:

@@ -34,7 +34,8 @@ class Recorder:
         ParameterError, AudioFileError: see `files.recording.check_recording`.
 
     Attributes:
-        input, output: the taps, to be fed by whatever has the samples.
+        input: the tap before the engine, to be fed by whatever has the samples.
+        output: the one behind it.
         finished: what was recorded before, in types that JSON knows.
     """
 

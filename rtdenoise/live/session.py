@@ -120,7 +120,7 @@ class Live:
         """End everything; a writer gets what was captured up to now. Does nothing when it is not running.
 
         Raises:
-            Whatever ended a callback or the worker, if `wait` did not raise it yet.
+            Exception: whatever ended a callback or the worker, if `wait` did not raise it yet.
         """
         self._shut_down()
         self._faults.check()
@@ -137,7 +137,7 @@ class Live:
 
         Raises:
             DeviceError: a device has gone, and that is to be the end.
-            Whatever ended a callback or the worker.
+            Exception: whatever ended a callback or the worker.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while self._route is not None and self._running and not self._route.finished:
