@@ -148,7 +148,9 @@ def as_text(found: dict[str, Any], snrs: dict[str, float | None]) -> str:
             rows.append([condition, *(f"{cell:.1f}" for cell in cells), "" if condition == NOISY else interval])
         heading = [recogniser, "all", *groups, "change from noisy, 95 %"]
         parts.append(table(heading, rows))
-    said = "its transcripts" if not found["proxy"] else f"a proxy: what {next(iter(found['wrong']))} hears in them clean"
+    said = (
+        "its transcripts" if not found["proxy"] else f"a proxy: what {next(iter(found['wrong']))} hears in them clean"
+    )
     total = sum(found["words"].values())
     parts.append(
         f"Word error rate in percent; {len(names)} recordings, {total} words ({said}); {len(found['left_out'])} left "
@@ -164,7 +166,9 @@ def _limit(text: str) -> float | None:
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.recognition", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.recognition",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, help="folder with clean/ and noisy/ (a tiny set made on the spot)")
     parser.add_argument("--pairs", type=int, help="so many pairs, chosen by lot, the same in every run")

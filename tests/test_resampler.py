@@ -9,7 +9,7 @@ from conftest import snr_db
 from rtdenoise import Denoiser, denoise
 from rtdenoise.resample import plan_conversion
 
-RATES = [44100, 22050, 11025, 24000, 12345, 8001, 47999, 88200, 96000, 192000]
+RATES = [44100, 22050, 11025, 12000, 12345, 8001, 47999, 88200, 96000, 192000]
 
 
 def band_limited(rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_streamed_equals_one_shot(leaky, speechlike, rate):
     assert np.array_equal(streamed, whole)
 
 
-@pytest.mark.parametrize("rate", [44100, 24000, 96000])
+@pytest.mark.parametrize("rate", [44100, 12000, 96000])
 def test_tones_keep_their_level_up_to_the_edge_of_the_band(identity, rate):
     time = np.arange(rate) / rate
     for share in (0.01, 0.1, 0.3, 0.44):

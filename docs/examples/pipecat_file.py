@@ -8,6 +8,7 @@ takes the noise out is ``audio_in_filter=RtDenoiseFilter()``.
 
 import argparse
 import asyncio
+import contextlib
 import wave
 
 from pipecat.frames.frames import EndWorkerFrame, Frame, InputAudioRawFrame, StartFrame
@@ -60,9 +61,11 @@ class WavOutput(FrameProcessor):
 
 async def main(source: str, target: str) -> None:
     """Run the pipeline over one file."""
-    with wave.open(source, "rb") as noisy, wave.open(target, "wb") as heard:
+    with contextlib.ExitStack() as files:
+        noisy = files.enter_context(wave.open(source, "rb"))
         if noisy.getnchannels() != 1 or noisy.getsampwidth() != 2:
             raise SystemExit(f"{source} is no mono WAV of 16 bits; sox {source} -b 16 mono.wav remix - makes one")
+        heard = files.enter_context(wave.open(target, "wb"))
         heard.setparams(noisy.getparams())
         params = TransportParams(audio_in_enabled=True, audio_in_filter=RtDenoiseFilter())
         worker = PipelineWorker(

@@ -1,7 +1,7 @@
 """LiveKit: noise cancellation for the sound of a room, in this process, for LiveKit Cloud and for servers of one's own.
 
-    room_io.AudioInputOptions(noise_cancellation=RtDenoiseProcessor())                   # LiveKit Agents
-    rtc.AudioStream.from_track(track=track, noise_cancellation=RtDenoiseProcessor())     # LiveKit alone
+room_io.AudioInputOptions(noise_cancellation=RtDenoiseProcessor())                   # LiveKit Agents
+rtc.AudioStream.from_track(track=track, noise_cancellation=RtDenoiseProcessor())     # LiveKit alone
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pipecat: a filter for the sound that a transport brings in, before voice activity detection and recognition.
 
-    TransportParams(audio_in_enabled=True, audio_in_filter=RtDenoiseFilter())
+TransportParams(audio_in_enabled=True, audio_in_filter=RtDenoiseFilter())
 """
 
 from __future__ import annotations
