@@ -12,8 +12,8 @@ NATIVE_RATES = (8000, 16000, 24000, 32000, 48000)
 #: Sample rates that are accepted at all, in Hz.
 LOWEST_RATE, HIGHEST_RATE = 4000, 384000
 
-#: Who listens, and by how many dB noise is attenuated at most for them (None: no limit). Recognisers miss what people do
-#: not: docs/voice-agents.md has what was measured.
+#: Who listens, and by how many dB noise is attenuated at most for them (None: no limit). Recognisers miss what people
+#: do not: docs/voice-agents.md has what was measured.
 PROFILES: dict[str, float | None] = {"people": None, "asr": 9.0}
 
 
