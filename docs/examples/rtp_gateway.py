@@ -63,11 +63,12 @@ class Call(asyncio.DatagramProtocol):
                 self.transport.sendto(packet, self.caller)
             return
         self.caller = sender
-        if packet := self.denoised(packet):
-            self.transport.sendto(packet, self.to)
+        clean = self.denoised(packet)
+        if clean is not None:
+            self.transport.sendto(clean, self.to)
 
-    def denoised(self, packet: bytes) -> bytes:
-        """The packet with another payload; as it is where it is no G.711, and none where it comes too late."""
+    def denoised(self, packet: bytes) -> bytes | None:
+        """The packet with another payload; as it is where it is no G.711, None where it comes too late."""
         start = 12 + 4 * (packet[0] & 0x0F) if len(packet) >= 12 and packet[0] >> 6 == 2 else len(packet)
         kind = packet[1] & 0x7F if start < len(packet) else None
         if kind not in DECODE or packet[0] & 0x30:  # padding and extensions: not from telephones
@@ -75,7 +76,7 @@ class Call(asyncio.DatagramProtocol):
         number, payload = int.from_bytes(packet[2:4], "big"), np.frombuffer(packet[start:], np.uint8)
         ahead = 1 if self.last is None else (number - self.last + 32768) % 65536 - 32768
         if -self.LONGEST_GAP < ahead < 1:
-            return b""
+            return None
         if 1 < ahead < self.LONGEST_GAP:
             self.denoiser.process(bytes(2 * len(payload) * (ahead - 1)))
         self.last = number
