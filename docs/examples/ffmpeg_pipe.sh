@@ -2,13 +2,6 @@
 # Takes the noise out of the sound of anything that ffmpeg reads, and leaves the picture as it is.
 #
 #     bash ffmpeg_pipe.sh talk.mp4 clean.mp4
-#
-# GStreamer, from a camera's stream into a file:
-#     gst-launch-1.0 -q rtspsrc location=rtsp://camera ! decodebin ! audioconvert ! audioresample \
-#         ! audio/x-raw,format=S16LE,rate=48000,channels=1 ! fdsink |
-#       rtdenoise --quiet --input - --raw-rate 48000 --output - |
-#       gst-launch-1.0 -q fdsrc ! rawaudioparse format=pcm pcm-format=s16le sample-rate=48000 num-channels=1 \
-#         ! audioconvert ! opusenc ! oggmux ! filesink location=clean.ogg
 set -euo pipefail
 input=${1:?usage: ffmpeg_pipe.sh INPUT OUTPUT} output=${2:?usage: ffmpeg_pipe.sh INPUT OUTPUT}
 
