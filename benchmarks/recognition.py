@@ -125,7 +125,8 @@ def measure(
             for name, hear in recognisers.items():
                 wrong[name].setdefault(condition, {})[pair.name] = edits(reference, words(hear(samples)[0]))
     print(file=sys.stderr)
-    return {"proxy": not said, "words": lengths, "wrong": wrong, "left_out": left_out}
+    snrs = {pair.name: pair.snr_db for pair in pairs if pair.name in lengths}
+    return {"proxy": not said, "words": lengths, "snr_db": snrs, "wrong": wrong, "left_out": left_out}
 
 
 def rate(found: dict[str, Any], recogniser: str, condition: str, names: list[str]) -> float:
@@ -134,21 +135,29 @@ def rate(found: dict[str, Any], recogniser: str, condition: str, names: list[str
     return 100 * sum(wrong[name] for name in names) / sum(said[name] for name in names)
 
 
-def as_text(found: dict[str, Any], snrs: dict[str, float | None]) -> str:
-    """A table for each recogniser, in Markdown."""
+def summary(found: dict[str, Any]) -> str:
+    """One line for each condition, in Markdown: word error rates, and what changed from the noisy recordings."""
+    heading, rows = ["limit"], {condition: [condition] for condition in next(iter(found["wrong"].values()))}
     names = list(found["words"])
-    groups = {f"{snr:+g} dB": [n for n in names if snrs[n] == snr] for snr in sorted({snrs[n] for n in names} - {None})}
-    parts = []
+    per_word = 100 * len(names) / sum(found["words"].values())
     for recogniser, by_condition in found["wrong"].items():
-        rows = []
+        heading += [recogniser, "change, 95 %"]
         for condition, wrong in by_condition.items():
             change = paired_difference([*wrong.values()], [*by_condition[NOISY].values()])
-            per_word = 100 * len(names) / sum(found["words"].values())
-            interval = "" if change.low is None else f"{per_word * change.low:+.1f} .. {per_word * change.high:+.1f}"
-            cells = [rate(found, recogniser, condition, group) for group in (names, *groups.values())]
-            rows.append([condition, *(f"{cell:.1f}" for cell in cells), "" if condition == NOISY else interval])
-        heading = [recogniser, "all", *groups, "change from noisy, 95 %"]
-        parts.append(table(heading, rows))
+            sure = condition not in (CLEAN, NOISY) and change.low is not None
+            interval = f"{per_word * change.low:+.1f} .. {per_word * change.high:+.1f}" if sure else ""
+            rows[condition] += [f"{rate(found, recogniser, condition, names):.1f}", interval]
+    return table(heading, [*rows.values()])
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """The summary, and a table by SNR for each recogniser, in Markdown."""
+    names, snrs = list(found["words"]), found["snr_db"]
+    groups = {f"{snr:+g} dB": [n for n in names if snrs[n] == snr] for snr in sorted({*snrs.values()} - {None})}
+    parts = [summary(found)]
+    for recogniser, by_condition in found["wrong"].items():
+        cells = {c: [f"{rate(found, recogniser, c, group):.1f}" for group in groups.values()] for c in by_condition}
+        parts.append(table([recogniser, *groups], [[condition, *row] for condition, row in cells.items()]))
     said = (
         "its transcripts" if not found["proxy"] else f"a proxy: what {next(iter(found['wrong']))} hears in them clean"
     )
@@ -185,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {problem}{hint if isinstance(problem, ModuleNotFoundError) else ''}", file=sys.stderr)
         return 1
     found = measure(pairs, transcripts(given.data), recognisers, given.limit or LIMITS)
-    print(as_text(found, {pair.name: pair.snr_db for pair in pairs}))
+    print(as_text(found))
     write_document(given.json, "recognition", found)
     return 0
 

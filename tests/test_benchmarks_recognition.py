@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import soundfile
 from benchmarks import recognition
 from benchmarks.dataset import Pair
 from rtdenoise.commands.demo import load_sample
+from rtdenoise.config import PROFILES
 
 
 @pytest.mark.parametrize(
@@ -64,8 +66,10 @@ def test_the_recogniser_stands_in_for_who_nobody_wrote_down():
     assert list(found["wrong"]["ear"]) == ["clean", "noisy", "6 dB", "no limit"]
     assert recognition.rate(found, "ear", "clean", ["one", "two"]) == 0
     assert recognition.rate(found, "ear", "noisy", ["one", "two"]) == 75
-    text = recognition.as_text(found, {"one": 5.0, "two": 10.0, "mute": 10.0})
-    assert "| ear | all | +5 dB | +10 dB | change from noisy, 95 % |" in text
+    text = recognition.as_text(found)
+    assert text.startswith("| limit | ear | change, 95 % |")
+    assert "| 6 dB | 75.0 | +0.0 .. +0.0 |" in text
+    assert "| ear | +5 dB | +10 dB |" in text
     assert "2 recordings, 8 words (a proxy: what ear hears in them clean); 1 left out" in text
 
 
@@ -93,10 +97,23 @@ def test_a_real_recogniser(tmp_path, capsys):
         soundfile.write(tmp_path / kind / "talk_hiss_snr+30.wav", samples, 16000)
     data = ["--data", str(tmp_path), "--recogniser", "pocketsphinx", "--limit", "9", "--json", str(tmp_path / "r.json")]
     assert recognition.main(data) == 0
-    assert "| pocketsphinx | all | +30 dB | " in capsys.readouterr().out
+    assert "| pocketsphinx | +30 dB |" in capsys.readouterr().out
     found = json.loads((tmp_path / "r.json").read_text())
     assert found["words"]["talk_hiss_snr+30"] >= 2
     assert found["wrong"]["pocketsphinx"]["clean"] == {"talk_hiss_snr+30": 0}, "it hears the same thing twice"
+
+
+def test_the_guide_shows_what_was_measured_and_the_profile_follows():
+    """After a new measurement, results/recognition.json and the guide go together."""
+    root = Path(recognition.__file__).parents[1]
+    found = json.loads((root / "benchmarks" / "results" / "recognition.json").read_text(encoding="utf-8"))
+    guide = (root / "docs" / "voice-agents.md").read_text(encoding="utf-8")
+    assert recognition.summary(found) in guide
+    assert f"{len(found['words'])} recordings, {sum(found['words'].values())} words" in guide
+    names = list(found["words"])
+    for recogniser in found["wrong"]:
+        rates = {c: recognition.rate(found, recogniser, c, names) for c in found["wrong"][recogniser]}
+        assert rates[recognition.label(PROFILES["asr"])] < rates["noisy"] + 0.5
 
 
 def test_what_is_missing_is_said(tmp_path, capsys, monkeypatch):
