@@ -234,6 +234,7 @@ def test_asyncio_stream(speechlike):
     assert heard == alone.process(data) + alone.flush()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a script for bash")
 @pytest.mark.skipif(
     shutil.which("ffmpeg") is None and os.environ.get("CI") != "true", reason="ffmpeg missing; apt-get install ffmpeg"
 )
