@@ -18,7 +18,7 @@ from .figures import Figure
 from .provenance import write_document
 from .tables import table
 
-OTHER_RATES = (11025, 22050, 24000, 44100, 96000)
+OTHER_RATES = (11025, 12000, 22050, 44100, 96000)
 BLOCKS = (1, 7, 127, 128, 129, 509, 8193)
 
 

@@ -14,7 +14,7 @@ import click
 from . import __version__
 from .commands.reporter import Reporter
 from .commands.values import decibels, latency, seconds, share
-from .config import HIGHEST_RATE, LOWEST_RATE
+from .config import HIGHEST_RATE, LOWEST_RATE, PROFILES
 from .errors import ParameterError, RtdenoiseError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -55,6 +55,13 @@ class _Doors(click.Group):
 )
 @click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
 @click.option("--attenuation-limit", type=decibels, metavar="DB", help="Take away at most so many dB.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="people",
+    show_default=True,
+    help="Who listens. asr, speech recognition, has a mild limit of its own.",
+)
 @click.option("--bypass", is_flag=True, help="Pass the sound on as it is, with the same latency.")
 @click.option(
     "--overlap",

@@ -7,10 +7,25 @@ from dataclasses import dataclass
 from .errors import ParameterError
 
 #: Sample rates that run without resampling, in Hz; every other rate goes through soxr to the next one up.
-NATIVE_RATES = (8000, 16000, 32000, 48000)
+NATIVE_RATES = (8000, 16000, 24000, 32000, 48000)
 
 #: Sample rates that are accepted at all, in Hz.
 LOWEST_RATE, HIGHEST_RATE = 4000, 384000
+
+#: Who listens, and by how many dB noise is attenuated at most for them (None: no limit). Recognisers miss what people
+#: do not: docs/voice-agents.md has what was measured.
+PROFILES: dict[str, float | None] = {"people": None, "asr": 9.0}
+
+
+def limit_for(profile: str, attenuation_limit_db: float | None) -> float | None:
+    """The attenuation limit in dB: ``attenuation_limit_db`` if given, else that of the profile.
+
+    Raises:
+        ParameterError: there is no such profile.
+    """
+    if profile not in PROFILES:
+        raise ParameterError(f"profile={profile!r} is not possible; give one of {', '.join(PROFILES)}")
+    return PROFILES[profile] if attenuation_limit_db is None else attenuation_limit_db
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATES, ContextTransform
+from .config import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATES, ContextTransform, limit_for
 from .context import ContextCore
 from .errors import ParameterError
 from .gain import floor_from_limit
 from .model import Model
-from .resample import InwardStream, OutwardStream, plan_conversion
+from .resample import CAN_CONVERT, SOXR_VERSION, InwardStream, OutwardStream, plan_conversion
 from .spectral import SpectralCore
 from .stft import sanitise
 
@@ -27,7 +27,7 @@ class Denoiser:
     as many samples came out as went in, so a callback that asks for as many as it brought is always served.
 
     Args:
-        sample_rate: of input and output, a whole number of Hz from 4000 to 384000. 8, 16, 32 and 48 kHz run as they
+        sample_rate: of input and output, a whole number of Hz from 4000 to 384000. 8, 16, 24, 32 and 48 kHz run as they
             are; all others are converted on the way in and out, which adds to the latency. ``unet8k`` runs at 8 kHz
             only: what goes through it at a higher rate has nothing above 4 kHz afterwards.
         model: name of a packaged model, path of an ONNX file, or a ``Model`` to be shared between streams.
@@ -35,6 +35,8 @@ class Denoiser:
         bypass: start with the undenoised signal, at the same latency.
         overlap: of models of context frames (``unet8k``), the share of a frame that it has in common with the next
             one: 0.875, the default, 0.75, 0.625 or 0.5. Less costs less and comes later.
+        profile: who listens: ``"people"``, or ``"asr"`` for speech recognition, which sets a mild attenuation limit
+            (``config.PROFILES``) where none is given.
 
     Attributes:
         sample_rate: as given, in Hz.
@@ -58,9 +60,10 @@ class Denoiser:
         attenuation_limit_db: float | None = None,
         bypass: bool = False,
         overlap: float | None = None,
+        profile: str = "people",
     ) -> None:
         self.sample_rate = _checked_rate(sample_rate)
-        self.attenuation_limit_db = attenuation_limit_db
+        self.attenuation_limit_db = limit_for(profile, attenuation_limit_db)
         self.bypass = bypass
         self.model = model if isinstance(model, Model) else Model.load(model)
         self.overlap = _checked_overlap(overlap, self.model)
@@ -152,6 +155,11 @@ class _Stream:
         self._lead = core.hop_length
         self.latency = core.hop_length + core.delay
         if sample_rate != native_rate:
+            if not CAN_CONVERT:
+                raise ParameterError(
+                    f"sample_rate={sample_rate} needs soxr 1.1 or later, and this is {SOXR_VERSION}: pip install "
+                    f"'soxr>=1.1', or convert to one of {', '.join(map(str, NATIVE_RATES))} Hz before"
+                )
             plan = plan_conversion(sample_rate, native_rate, core.hop_length, core.delay)
             self._inward, self._outward = InwardStream(plan), OutwardStream(plan)
             self._lead, self.latency = plan.lead, plan.latency
@@ -202,12 +210,13 @@ def denoise(
     model: str | Path | Model = "stream",
     attenuation_limit_db: float | None = None,
     overlap: float | None = None,
+    profile: str = "people",
 ) -> Float32:
     """Denoise a recording at once, by the streaming engine.
 
     Args:
         samples: (n,) or (n, channels) floats, full scale at 1; each channel is a stream of its own.
-        sample_rate, model, attenuation_limit_db, overlap: see ``Denoiser``.
+        sample_rate, model, attenuation_limit_db, overlap, profile: see ``Denoiser``.
 
     Returns:
         float32 of the shape of ``samples``, aligned with them to the sample.
@@ -222,7 +231,7 @@ def denoise(
     channels = samples.reshape(len(samples), -1) if len(samples) else samples.reshape(0, max(1, *samples.shape[1:], 1))
     out = np.empty(channels.shape, np.float32)
     shared = model if isinstance(model, Model) else Model.load(model)
-    denoiser = Denoiser(sample_rate, shared, attenuation_limit_db, overlap=overlap)
+    denoiser = Denoiser(sample_rate, shared, attenuation_limit_db, overlap=overlap, profile=profile)
     for index in range(channels.shape[1]):
         stream = np.concatenate([denoiser.process(channels[:, index]), denoiser.flush()])
         out[:, index] = stream[denoiser.latency :]

@@ -19,5 +19,9 @@ class AudioFileError(RtdenoiseError):
     """A file, pipe or folder that cannot be read or written."""
 
 
+class MissingPackageError(RtdenoiseError, ImportError):
+    """A package that an extra of this one brings is not installed."""
+
+
 class DeviceError(RtdenoiseError):
     """A sound device that is unknown, absent, busy, forbidden or gone."""

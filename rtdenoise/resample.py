@@ -25,6 +25,10 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
+SOXR_VERSION: str = soxr.__version__
+#: Whether this soxr has the variable-rate mode. Voice-agent frameworks hold it at 1.0, which has not.
+CAN_CONVERT = tuple(map(int, SOXR_VERSION.split(".")[:2])) >= (1, 1)
+
 #: Silence that the way out starts with, in samples at the inner rate.
 _WARM_UP = 4096
 #: Spare samples of lead: ratios in soxr are rounded to 2**-32, which adds up to a quarter of a sample in a day.

@@ -25,7 +25,7 @@ SHAPE = [1, 128, 128]
         ("window_length", "256", "a transform that cannot be used.*the window must be odd"),
         ("hop_length", "0", "a transform that cannot be used"),
         ("shift_length", "1.5", "shift_length '1.5'"),
-        ("sample_rate", "11025", "sample_rate 11025, expected one of 8000, 16000, 32000, 48000"),
+        ("sample_rate", "11025", "sample_rate 11025, expected one of 8000, 16000, 24000, 32000, 48000"),
         ("macs_per_hop", "-1", "macs_per_hop '-1'"),
     ],
 )

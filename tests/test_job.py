@@ -18,6 +18,7 @@ from rtdenoise.files.pipes import RawFormat
 DEFAULTS = {
     "model": "stream",
     "attenuation_limit": None,
+    "profile": "people",
     "bypass": False,
     "overlap": None,
     "latency": "low",

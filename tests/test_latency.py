@@ -43,7 +43,7 @@ def test_an_impulse_lands_where_the_latency_says(identity, rate, position):
     assert np.abs(out - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("rate", [*NATIVE_RATES, 44100, 22050, 24000, 12345, 96000])
+@pytest.mark.parametrize("rate", [*NATIVE_RATES, 44100, 22050, 12000, 12345, 96000])
 def test_cross_correlation_peaks_at_the_latency(identity, speechlike, rate):
     denoiser = Denoiser(rate, identity)
     samples = speechlike(rate, rate)
@@ -64,5 +64,5 @@ def test_a_model_that_gives_the_previous_frame_is_a_hop_later(frame_delay, speec
 
 def test_conversion_states_what_it_adds(identity):
     native = Denoiser(48000, identity).latency_seconds
-    for rate, most_added in [(44100, 0.012), (24000, 0.020), (22050, 0.020), (96000, 0.027)]:
+    for rate, most_added in [(44100, 0.012), (22050, 0.021), (96000, 0.027)]:
         assert native < Denoiser(rate, identity).latency_seconds < native + most_added

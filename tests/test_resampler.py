@@ -7,9 +7,10 @@ import pytest
 from conftest import snr_db
 
 from rtdenoise import Denoiser, denoise
+from rtdenoise.config import NATIVE_RATES
 from rtdenoise.resample import plan_conversion
 
-RATES = [44100, 22050, 11025, 24000, 12345, 8001, 47999, 88200, 96000, 192000]
+RATES = [44100, 22050, 11025, 12000, 12345, 8001, 47999, 88200, 96000, 192000]
 
 
 def band_limited(rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -32,7 +33,7 @@ def test_what_goes_in_comes_out_at_the_same_place(identity, rate):
 
 @pytest.mark.parametrize("rate", RATES)
 def test_the_shift_is_a_whole_number_of_samples(rate):
-    native = next((native for native in (8000, 16000, 32000, 48000) if native > rate), 48000)
+    native = next((native for native in NATIVE_RATES if native > rate), NATIVE_RATES[-1])
     plan = plan_conversion(rate, native, native // 125, native // 125)
     assert abs(plan.misalignment) < 1e-3
 
@@ -52,7 +53,7 @@ def test_streamed_equals_one_shot(leaky, speechlike, rate):
     assert np.array_equal(streamed, whole)
 
 
-@pytest.mark.parametrize("rate", [44100, 24000, 96000])
+@pytest.mark.parametrize("rate", [44100, 12000, 96000])
 def test_tones_keep_their_level_up_to_the_edge_of_the_band(identity, rate):
     time = np.arange(rate) / rate
     for share in (0.01, 0.1, 0.3, 0.44):

@@ -18,7 +18,7 @@ def resident_bytes() -> int:
     return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
 
 
-@pytest.mark.parametrize(("rate", "minutes"), [(16000, 20), (48000, 4), (44100, 4), (24000, 4)])
+@pytest.mark.parametrize(("rate", "minutes"), [(16000, 20), (48000, 4), (44100, 4), (12000, 4)])
 def test_minutes_of_audio_without_drift_or_growth(identity, rate, minutes):
     denoiser = Denoiser(rate, identity)
     second = 0.5 * np.sin(2 * np.pi * 440 / rate * np.arange(rate)).astype(np.float32)

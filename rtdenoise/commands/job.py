@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from .. import __version__
+from ..config import limit_for
 from ..errors import AudioFileError, ParameterError
 from ..files.audio_file import Limited, Reader, check_different, check_output
 from ..files.pcm import RAW_FORMATS
@@ -57,7 +58,13 @@ class Job:
 
     @classmethod
     def from_options(
-        cls, source: str, target: str, duration: float | None, attenuation_limit: float | None, **options: Any
+        cls,
+        source: str,
+        target: str,
+        duration: float | None,
+        attenuation_limit: float | None,
+        profile: str,
+        **options: Any,
     ) -> Job:
         """From the command line's options.
 
@@ -68,7 +75,7 @@ class Job:
             parse_source(source),
             parse_target(target),
             duration_seconds=duration,
-            attenuation_limit_db=attenuation_limit,
+            attenuation_limit_db=limit_for(profile, attenuation_limit),
             **options,
         )
         job._check()

@@ -24,6 +24,7 @@ KEYS = (
     "output",
     "model",
     "attenuation-limit",
+    "profile",
     "latency",
     "on-device-loss",
     "record-input",
@@ -100,6 +101,8 @@ def effective(ctx: click.Context) -> dict[str, Setting]:
         if ctx.get_parameter_source(name) != _DEFAULT:
             found[key] = Setting(ctx.params[name], _TYPED)
         found.setdefault(key, Setting(ctx.params[name], _USUAL))
+    if found["profile"].origin == _TYPED and found["attenuation-limit"].origin != _TYPED:
+        found["attenuation-limit"] = Setting(None, _USUAL)  # the profile's own, not the file's
     return {key: found[key] for key in KEYS}
 
 
