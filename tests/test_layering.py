@@ -31,7 +31,8 @@ ALLOWED = {
     "engine": {"config", "context", "errors", "gain", "model", "resample", "spectral", "stft"},
 }
 #: Folders above them, and which of the others each may know.
-FOLDERS = {"files": set(), "panel": set(), "live": {"files"}, "commands": {"live", "files", "panel"}}
+FOLDERS = {"files": set(), "panel": set(), "live": {"files"}, "serve": {"files"}}
+FOLDERS["commands"] = {"live", "files", "panel", "serve"}
 THIRD_PARTY = {
     "errors": set(),
     "config": set(),

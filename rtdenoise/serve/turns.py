@@ -1,0 +1,112 @@
+"""Compute threads that work in turns on all that is ready, so that the event loop never computes.
+
+Work is a generator: what lies between two of its ``yield`` is one turn, after which whoever waits goes first. Results
+go back to the event loop together: it is woken once for all that have come until it looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+Work = Generator[None, None, T]
+
+
+def at_once(call: Callable[[], T]) -> Work[T]:
+    """A function as work of a single turn."""
+    return call()
+    yield
+
+
+class Done(Generic[T]):
+    """What came of some work: ``value``, and the ``seconds`` that its turns took together."""
+
+    __slots__ = ("seconds", "value")
+
+    def __init__(self, value: T, seconds: float) -> None:
+        self.value, self.seconds = value, seconds
+
+
+class _Task:
+    __slots__ = ("error", "future", "seconds", "value", "work")
+
+    def __init__(self, work: Work[Any], future: asyncio.Future[Done[Any]]) -> None:
+        self.work, self.future = work, future
+        self.seconds = 0.0
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+
+class Turns:
+    """Made in a running event loop, to which results go back.
+
+    Args:
+        workers: threads.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ready: SimpleQueue[_Task | None] = SimpleQueue()
+        self._done: deque[_Task] = deque()
+        self._woken = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"rtdenoise-serve-{i}", daemon=True) for i in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that no thread has taken up."""
+        return self._ready.qsize()
+
+    def run(self, work: Work[T]) -> asyncio.Future[Done[T]]:
+        """Have it done; from the event loop's thread. What it raises, awaiting raises."""
+        future: asyncio.Future[Done[T]] = self._loop.create_future()
+        self._ready.put(_Task(work, future))
+        return future
+
+    def close(self) -> None:
+        """End the threads, each after the turn that it is in, and wait for them."""
+        for _ in self._threads:
+            self._ready.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        ready, now = self._ready, time.perf_counter
+        while (task := ready.get()) is not None:
+            begun = now()
+            try:
+                next(task.work)
+            except StopIteration as end:
+                task.value = end.value
+            except Exception as error:  # belongs to whoever awaits it; this thread serves the others too
+                task.error = error
+            else:
+                task.seconds += now() - begun
+                ready.put(task)
+                continue
+            task.seconds += now() - begun
+            self._done.append(task)
+            # The loop takes the flag down before it looks, so nothing that was put in before can be overlooked.
+            if not self._woken:
+                self._woken = True
+                self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._woken = False
+        while self._done:
+            task = self._done.popleft()
+            if task.future.done():  # nobody waits any more
+                continue
+            if task.error is not None:
+                task.future.set_exception(task.error)
+            else:
+                task.future.set_result(Done(task.value, task.seconds))
