@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtdenoise.files.pcm import S16LE, encode
@@ -192,17 +192,19 @@ async def run_rude(url: str, connects: int, seconds: float) -> dict[str, Any]:
 
 async def deaf(url: str, seconds: float) -> bool:
     """Sends and never reads; whether the server ended it."""
-    socket: ClientConnection
     async with connect(url, compression=None, max_queue=1, ping_interval=None, close_timeout=0.1) as socket:
         await socket.send(HELLO)
         await socket.recv()
         block, end = bytes(32000), time.perf_counter() + seconds
-        with contextlib.suppress(ConnectionClosed, asyncio.TimeoutError):
+        try:
             while time.perf_counter() < end:
                 await asyncio.wait_for(socket.send(block), seconds)
                 await asyncio.sleep(0.01)
-            return False
-        return time.perf_counter() < end
+        except ConnectionClosed:
+            return True
+        except asyncio.TimeoutError:
+            pass
+        return False
 
 
 async def absent(url: str, seconds: float) -> bool:

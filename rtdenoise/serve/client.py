@@ -33,16 +33,16 @@ class Client:
     """Talks to one client.
 
     Attributes:
-        doing: ``"hello"`` (waiting for it), ``"read"``, ``"work"``, ``"send"``, ``"rest"`` (it was too fast) or
-            ``"close"``.
+        doing: ``"hello"`` (waiting for it), ``"read"``, ``"work"``, ``"send"``, or ``"rest"`` (it was too fast).
         since: when that began, by `time.perf_counter`.
-        pinged: it was asked for a sign of life.
+        ended: everything has been said; what follows is the closing of the connection.
+        asked: when it was asked for a sign of life.
     """
 
     def __init__(self, connection: Connection, server: Server) -> None:
         self.connection = connection
         self.doing, self.since = "hello", time.perf_counter()
-        self.pinged = False
+        self.asked, self.ended = 0.0, False
         self._server = server
         self._paid = 0.0  # until when its sound would last at full speed
 
@@ -60,9 +60,9 @@ class Client:
 
     async def refuse(self, refusal: RefusedError) -> None:
         """Say why, and end the connection."""
-        if self.doing == "close":
+        if self.ended:
             return
-        self.doing = "close"
+        self.ended = True
         self._server.count_error(self.connection, refusal.reason, refusal.text)
         try:
             await asyncio.wait_for(self._say_goodbye(refusal), self._server.settings.limits.stuck)
@@ -73,8 +73,8 @@ class Client:
 
     def drop(self, reason: str, text: str) -> None:
         """End the connection without another word: nobody would hear it."""
-        if self.doing != "close":
-            self.doing = "close"
+        if not self.ended:
+            self.ended = True
             self._server.count_error(self.connection, reason, text)
         self.connection.transport.abort()
 
@@ -188,7 +188,7 @@ class Client:
             self.doing, self.since = "send", time.perf_counter()
             await self.connection.send(tail)
             await self.connection.send(json.dumps(answer))
-            self.doing = "close"
+            self.ended = True
             return True
         denoiser = stream.denoiser
         try:
@@ -207,7 +207,7 @@ class Client:
 
     def _note(self, closed: ConnectionClosed) -> None:
         """Count an end that was none of the usual ones, unless it was counted when we began it."""
-        if self.doing == "close" or isinstance(closed, ConnectionClosedOK):
+        if self.ended or isinstance(closed, ConnectionClosedOK):
             return
         if closed.sent is not None and not closed.rcvd_then_sent:
             self._server.count_error(self.connection, "protocol", f"{closed.sent.code} {closed.sent.reason}".strip())

@@ -190,7 +190,7 @@ class Server:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.perf_counter()
-            for client in list(self._clients):
+            for client in [client for client in self._clients if not client.ended]:
                 self._look_after(client, now)
 
     def _look_after(self, client: Client, now: float) -> None:
@@ -202,14 +202,12 @@ class Server:
         elif client.doing == "send" and passed > limits.stuck:
             client.drop("slow_reader", f"it took nothing for {limits.stuck:g} s")
         elif client.doing in ("hello", "read"):  # otherwise we do not listen
-            silence = now - max(client.connection.heard, client.since)
-            if silence > 2 * limits.silence:
-                client.drop("unresponsive", f"no sign of life for {2 * limits.silence:g} s")
-            elif silence > limits.silence and not client.pinged:
-                client.pinged = True
+            heard = max(client.connection.heard, client.since)
+            if now - heard > limits.silence and client.asked <= heard:
+                client.asked = now
                 self._do_aside(_ping(client.connection))
-            elif silence < limits.silence:
-                client.pinged = False
+            elif client.asked > heard and now - client.asked > limits.silence:
+                client.drop("unresponsive", f"no sign of life for {now - heard:.0f} s")
 
     def _do_aside(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

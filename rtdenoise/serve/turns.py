@@ -80,25 +80,31 @@ class Turns:
             thread.join()
 
     def _work(self) -> None:
-        ready, now = self._ready, time.perf_counter
-        while (task := ready.get()) is not None:
-            begun = now()
-            try:
-                next(task.work)
-            except StopIteration as end:
-                task.value = end.value
-            except Exception as error:  # belongs to whoever awaits it; this thread serves the others too
-                task.error = error
-            else:
-                task.seconds += now() - begun
-                ready.put(task)
-                continue
-            task.seconds += now() - begun
-            self._done.append(task)
-            # The loop takes the flag down before it looks, so nothing that was put in before can be overlooked.
-            if not self._woken:
-                self._woken = True
-                self._loop.call_soon_threadsafe(self._deliver)
+        while self._take_turn(self._ready.get()):
+            pass
+
+    def _take_turn(self, task: _Task | None) -> bool:
+        """In a method of its own, so that nothing is kept of a task while its thread waits for the next one."""
+        if task is None:
+            return False
+        begun = time.perf_counter()
+        try:
+            next(task.work)
+        except StopIteration as end:
+            task.value = end.value
+        except Exception as error:  # belongs to whoever awaits it; this thread serves the others too
+            task.error = error
+        else:
+            task.seconds += time.perf_counter() - begun
+            self._ready.put(task)
+            return True
+        task.seconds += time.perf_counter() - begun
+        self._done.append(task)
+        # The loop takes the flag down before it looks, so nothing that was put in before can be overlooked.
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._deliver)
+        return True
 
     def _deliver(self) -> None:
         self._woken = False
