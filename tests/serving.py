@@ -30,7 +30,9 @@ def run(scenario: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(limited())
 
 
-def server(model: Model, *others: str, told: list[str] | None = None, limits: dict[str, Any] | None = None, **rest: Any) -> Server:
+def server(
+    model: Model, *others: str, told: list[str] | None = None, limits: dict[str, Any] | None = None, **rest: Any
+) -> Server:
     """On a free port, with two compute threads."""
     settings = Settings(port=0, models=(str(model.path), *others), workers=2, limits=Limits(**(limits or FAST)), **rest)
 

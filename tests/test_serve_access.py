@@ -89,7 +89,7 @@ def test_metrics_need_the_token_and_health_does_not(identity):
 
 def test_without_a_token_only_this_machine_is_served():
     for host in ("0.0.0.0", "::", "192.168.1.7", "example.org", ""):
-        with pytest.raises(ParameterError, match="lets other machines in.*RTDENOISE_TOKEN.*--insecure-no-token"):
+        with pytest.raises(ParameterError, match=r"lets other machines in.*RTDENOISE_TOKEN.*--insecure-no-token"):
             Settings(host=host)
     assert Settings(host="0.0.0.0", token=TOKEN).token == TOKEN
     assert Settings(host="0.0.0.0", insecure_no_token=True).token is None
@@ -144,7 +144,7 @@ def test_where_the_token_may_stand(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("token", ["", "two words", "schlüssel", "tab\t"])
 def test_what_is_no_token_is_said_without_showing_it(tmp_path, monkeypatch, token):
-    with pytest.raises(ParameterError, match="--token: .*openssl rand") as caught:
+    with pytest.raises(ParameterError, match=r"--token: .*openssl rand") as caught:
         find_token(token, None)
     assert not token or token not in str(caught.value)
     monkeypatch.setenv("RTDENOISE_TOKEN", token)
@@ -155,7 +155,7 @@ def test_what_is_no_token_is_said_without_showing_it(tmp_path, monkeypatch, toke
 
 
 def test_a_token_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(ParameterError, match="No such file.*check the path"):
+    with pytest.raises(ParameterError, match=r"No such file.*check the path"):
         find_token(None, tmp_path / "nothing")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ParameterError, match="it is no text"):
@@ -170,8 +170,8 @@ def pair(tmp_path_factory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=here -addext subjectAltName=IP:127.0.0.1 "
+        f"-keyout {key} -out {certificate}".split(),
         check=True,
         capture_output=True,
     )
@@ -206,15 +206,17 @@ def test_tls(identity, pair):
 
 def test_files_that_are_no_pair(pair, tmp_path):
     certificate, key = pair
-    with pytest.raises(ParameterError, match="--tls-cert .*nothing.*No such file"):
+    with pytest.raises(ParameterError, match=r"--tls-cert .*nothing.*No such file"):
         tls_context(tmp_path / "nothing", key)
-    with pytest.raises(ParameterError, match="--tls-key .*nothing.*No such file"):
+    with pytest.raises(ParameterError, match=r"--tls-key .*nothing.*No such file"):
         tls_context(certificate, tmp_path / "nothing")
     with pytest.raises(ParameterError, match="are no pair of a PEM certificate and its key"):
         tls_context(key, certificate)
     locked = tmp_path / "locked.pem"
     subprocess.run(
-        ["openssl", "rsa", "-aes256", "-passout", "pass:secret", "-in", key, "-out", locked], check=True, capture_output=True
+        ["openssl", "rsa", "-aes256", "-passout", "pass:secret", "-in", key, "-out", locked],
+        check=True,
+        capture_output=True,
     )
     with pytest.raises(ParameterError, match="without a password"):
         tls_context(certificate, locked)

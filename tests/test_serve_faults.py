@@ -180,8 +180,10 @@ def test_ports_that_cannot_be_had(identity):
             apart = Settings(port=0, metrics_port=there.port, models=(str(identity.path),))
             with pytest.raises(ServeError, match="is taken"):
                 await Server(apart).__aenter__()
-            nowhere = Settings(host="no-such-host.invalid", port=0, insecure_no_token=True, models=(str(identity.path),))
-            with pytest.raises(ServeError, match="no-such-host.invalid cannot be listened at.*check --host"):
+            nowhere = Settings(
+                host="no-such-host.invalid", port=0, insecure_no_token=True, models=(str(identity.path),)
+            )
+            with pytest.raises(ServeError, match=r"no-such-host.invalid cannot be listened at.*check --host"):
                 await Server(nowhere).__aenter__()
 
     run(scenario())

@@ -18,20 +18,24 @@ from rtdenoise.serve.settings import Limits, Settings
 
 def test_no_more_streams_than_there_is_room_for(identity):
     async def scenario():
-        async with server(identity, limits={"clients": 2}) as there:
-            async with client(there) as first, client(there) as second, client(there) as third:
-                await begin(first)
-                await begin(second)
-                await third.send(json.dumps(HELLO))
-                reason, text, code = await refusal(third)
-                assert (reason, code) == ("full", 1013)
-                assert "2 streams" in text
-                assert json.loads((await fetch(there, "/health"))[1])["streams"] == 2
-                await end(first)
-                async with client(there) as fourth:  # there is room again
-                    assert (await begin(fourth))["type"] == "ready"
-                    await end(fourth)
-                await end(second)
+        async with (
+            server(identity, limits={"clients": 2}) as there,
+            client(there) as first,
+            client(there) as second,
+            client(there) as third,
+        ):
+            await begin(first)
+            await begin(second)
+            await third.send(json.dumps(HELLO))
+            reason, text, code = await refusal(third)
+            assert (reason, code) == ("full", 1013)
+            assert "2 streams" in text
+            assert json.loads((await fetch(there, "/health"))[1])["streams"] == 2
+            await end(first)
+            async with client(there) as fourth:  # there is room again
+                assert (await begin(fourth))["type"] == "ready"
+                await end(fourth)
+            await end(second)
 
     run(scenario())
 
@@ -47,7 +51,6 @@ def test_connections_without_a_stream_are_bounded_too(identity, monkeypatch):
             assert caught.value.response.status_code == 503
             plain = [await asyncio.open_connection("127.0.0.1", there.port) for _ in range(20)]
             await until(lambda: len(there._connections) <= 9)
-            assert (await fetch(there, "/health"))[0] == 200 if len(there._connections) < 9 else True
             for _, writer in plain:
                 writer.close()
             for socket in sockets:
@@ -154,18 +157,21 @@ def test_half_open_connections_are_found(identity):
     """Nobody answers at the other end, neither to sound nor to a ping; who answers may be silent."""
 
     async def scenario():
-        async with server(identity, limits={"silence": 0.4, "idle": 60}) as there:
-            async with client(there) as dead, client(there) as quiet:
-                await begin(dead)
-                await begin(quiet)
-                dead.transport.pause_reading()
-                await until(lambda: there.metrics.streams == 1)
-                assert there.metrics.errors == {"unresponsive": 1}
-                await asyncio.sleep(1.5)
-                await quiet.send(bytes(320))
-                assert len(await quiet.recv()) >= 320
-                await end(quiet)
-                dead.transport.abort()
+        async with (
+            server(identity, limits={"silence": 0.4, "idle": 60}) as there,
+            client(there) as dead,
+            client(there) as quiet,
+        ):
+            await begin(dead)
+            await begin(quiet)
+            dead.transport.pause_reading()
+            await until(lambda: there.metrics.streams == 1)
+            assert there.metrics.errors == {"unresponsive": 1}
+            await asyncio.sleep(1.5)
+            await quiet.send(bytes(320))
+            assert len(await quiet.recv()) >= 320
+            await end(quiet)
+            dead.transport.abort()
 
     run(scenario())
 

@@ -99,7 +99,7 @@ def test_bad_messages_beside_good_streams(leaky, speechlike):
             bad = [one(there, message) for message, *_ in BAD_MESSAGES]
             return await asyncio.gather(*good, *bad)
 
-    *good, = run(scenario())
+    (*good,) = run(scenario())
     for answer, (_, *wanted) in zip(good[3:], BAD_MESSAGES, strict=True):
         check(answer, *wanted)
     assert good[:3] == 3 * [expected(leaky, data)]

@@ -27,7 +27,11 @@ def test_long_work_lets_others_go_first_at_each_turn():
             gate.wait()
 
         first = turns.run(at_once(wait))  # so that all of the following lies there before it begins
-        futures = [turns.run(steps("long", 4, log)), turns.run(steps("short", 1, log)), turns.run(steps("other", 2, log))]
+        futures = [
+            turns.run(steps("long", 4, log)),
+            turns.run(steps("short", 1, log)),
+            turns.run(steps("other", 2, log)),
+        ]
         assert turns.waiting >= 3
         gate.set()
         done = await asyncio.gather(*futures)

@@ -47,10 +47,10 @@ def run_serve(
                 f"serve needs the package {package}, which is not installed: pip install 'rtdenoise[serve]'"
             )
     from ..serve.access import find_token
-    from ..serve.server import Server
     from ..serve.settings import Limits, Settings
 
     settings = Settings(token=find_token(token, token_file), limits=Limits(**limits), **rest)
+    from ..serve.server import Server  # heavy; what is wrong with the settings is said before
 
     def tell(text: str) -> None:
         reporter.detail(f"rtdenoise: {text}")
