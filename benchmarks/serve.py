@@ -120,7 +120,7 @@ def summary(streams: int, seconds: float, block: int, found: dict[str, Any], cpu
     expected = np.concatenate([denoiser.process(data), denoiser.flush()])
     exact = found["digest"] == hashlib.sha256(encode(expected, S16LE)).hexdigest()
     complete = not found["failures"] and set(found["samples"]) == {len(expected)}
-    p50, p99 = np.percentile(delays, (50, 99))
+    p50, p99 = np.percentile(delays, (50, 99), method="higher")
     return {
         "streams": streams,
         "seconds": seconds,
@@ -163,17 +163,18 @@ def scan(steps: list[int], seconds: float, hold_seconds: float, block: int) -> d
     return {"scan": rows, "held": held, "most": most}
 
 
-def trouble(connects: int, streams: int, block: int) -> dict[str, Any]:
+def trouble(connects: int, stubborn: int, streams: int, seconds: float, block: int) -> dict[str, Any]:
     """Rude clients beside real-time ones."""
     server = Serving("--max-clients", "1000", "--ping", "1", "--send-timeout", "2", "--hello-timeout", "3")
     try:
         serve_paced(server, streams, 1.0, block)
-        result_of(start_clients(kind="rude", url=server.url, connects=_WARM_UP_CONNECTS, seconds=_PATIENCE_SECONDS))
+        job = {"kind": "rude", "url": server.url, "stubborn": stubborn, "seconds": _PATIENCE_SECONDS}
+        result_of(start_clients(**job, connects=_WARM_UP_CONNECTS))
         before = settle(server)
-        rude = start_clients(kind="rude", url=server.url, connects=connects, seconds=_PATIENCE_SECONDS)
+        rude = start_clients(**job, connects=connects)
         rows = []
         while rude.poll() is None:
-            rows.append(serve_paced(server, streams, 5.0, block))
+            rows.append(serve_paced(server, streams, seconds, block))
             progress(rows[-1])
         behaved = result_of(rude)
         after = settle(server)
@@ -184,10 +185,10 @@ def trouble(connects: int, streams: int, block: int) -> dict[str, Any]:
         }
     finally:
         code = server.end()
-    grown = {name: after[name] - before[name] for name in before}
-    leaks = {name: by for name, by in grown.items() if by > (ALLOWED_MB if name == "mb" else 0)}
+    leaks = leaked(before, after)
     return {
         "connects": connects,
+        "stubborn": stubborn,
         "rows": rows,
         "before": before,
         "after": after,
@@ -203,6 +204,12 @@ def trouble(connects: int, streams: int, block: int) -> dict[str, Any]:
         and all(behaved["ended_by_server"])
         and all(row["holds"] for row in rows),
     }
+
+
+def leaked(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """What there is more of, by how much; of memory, what is more than allowed."""
+    grown = {name: after[name] - before[name] for name in before}
+    return {name: by for name, by in grown.items() if by > (ALLOWED_MB if name == "mb" else 0)}
 
 
 def settle(server: Serving) -> dict[str, float]:
@@ -240,7 +247,8 @@ def as_text(found: dict[str, Any]) -> str:
             f"{name} {trouble['before'][name]:.0f} -> {trouble['after'][name]:.0f}" for name in trouble["before"]
         )
         parts += [
-            f"Beside {trouble['connects']} clients that connect and go, 10 that never read and 10 that answer no ping:",
+            f"Beside {trouble['connects']} clients that connect and go, {trouble['stubborn']} that never read and "
+            f"{trouble['stubborn']} that answer no ping:",
             table(head, [_line(row) for row in trouble["rows"]]),
             f"Before and after: {grown}. Leaks: {', '.join(trouble['leaks']) or 'none'}. Bad clients that were kept: "
             f"{trouble['kept']}. Clients that failed: {trouble['failed']}. Counted: {errors}.",
@@ -265,6 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--block-ms", type=float, default=20.0, help="of sound in a message (20)")
     parser.add_argument("--streams", action="append", type=int, help="again for more (until it is too many)")
     parser.add_argument("--connects", type=int, default=1000, help="clients that come and go; 0 for no trouble (1000)")
+    parser.add_argument("--stubborn", type=int, default=10, help="that never read, and that answer no ping (10)")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     given = parser.parse_args(arguments)
     block = max(1, round(given.block_ms * RATE / 1e3))
@@ -272,7 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = scan(given.streams or list(STEPS), given.seconds, given.hold_seconds, block)
         if given.connects:
-            found["trouble"] = trouble(given.connects, PROMISED_STREAMS, block)
+            found["trouble"] = trouble(given.connects, given.stubborn, PROMISED_STREAMS, given.seconds, block)
     except RuntimeError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

@@ -162,8 +162,8 @@ def request(host: str) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-async def run_rude(url: str, connects: int, seconds: float) -> dict[str, Any]:
-    """``connects`` clients of all kinds, some at a time, while some do not read and some do not answer pings.
+async def run_rude(url: str, connects: int, stubborn: int, seconds: float) -> dict[str, Any]:
+    """``connects`` clients of all kinds, some at a time, while ``stubborn`` ones do not read, and as many are absent.
 
     The latter stay for as long as the server lets them, ``seconds`` at most.
     """
@@ -183,8 +183,8 @@ async def run_rude(url: str, connects: int, seconds: float) -> dict[str, Any]:
             except Exception as error:
                 failures.append(f"kind {index % 6}: {type(error).__name__}: {error}")
 
-    bad = [asyncio.ensure_future(deaf(url, seconds)) for _ in range(10)]
-    bad += [asyncio.ensure_future(absent(url, seconds)) for _ in range(10)]
+    bad = [asyncio.ensure_future(deaf(url, seconds)) for _ in range(stubborn)]
+    bad += [asyncio.ensure_future(absent(url, seconds)) for _ in range(stubborn)]
     await asyncio.gather(*map(one, range(connects)))
     ended = await asyncio.gather(*bad, return_exceptions=True)
     return {"failures": failures[:10], "failed": len(failures), "ended_by_server": [end is True for end in ended]}
