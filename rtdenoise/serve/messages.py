@@ -25,7 +25,6 @@ CLOSE_CODES = {
     "unauthorised": 1008,
     "hello_timeout": 1008,
     "idle": 1008,
-    "slow_reader": 1008,
     "full": 1013,
     "draining": 1013,
     "internal": 1011,
