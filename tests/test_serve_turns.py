@@ -44,6 +44,19 @@ def test_long_work_lets_others_go_first_at_each_turn():
     assert log == ["long", "short", "other", "long", "other", "long", "long"]
 
 
+def test_what_is_not_urgent_waits_but_is_done():
+    async def scenario():
+        turns, log, gate = Turns(1), [], threading.Event()
+        first = turns.run(at_once(gate.wait))
+        futures = [turns.run(steps("file", 2, log), urgent=False), turns.run(steps("live", 3, log))]
+        gate.set()
+        await asyncio.gather(first, *futures)
+        turns.close()
+        return log
+
+    assert run(scenario()) == ["live"] * 3 + ["file"] * 2
+
+
 def test_the_event_loop_goes_on_meanwhile_and_time_is_that_of_the_turns():
     async def scenario():
         turns = Turns(1)

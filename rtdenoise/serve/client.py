@@ -19,14 +19,12 @@ from ..errors import ParameterError
 from .access import same_token
 from .connection import Connection
 from .messages import Hello, RefusedError, read_control, read_hello
+from .pace import Pace
 from .stream import Stream
 from .turns import at_once
 
 if TYPE_CHECKING:
     from .server import Server
-
-#: Sound that a client may be ahead of its speed, in seconds; and what a message counts for at least.
-_AHEAD_SECONDS, _LEAST_SECONDS = 2.0, 0.001
 
 
 class Client:
@@ -44,7 +42,7 @@ class Client:
         self.doing, self.since = "hello", time.perf_counter()
         self.asked, self.ended = 0.0, False
         self._server = server
-        self._paid = 0.0  # until when its sound would last at full speed
+        self._pace = Pace(server.settings.limits.speed, self.since)
 
     async def run(self) -> None:
         """All of it; raises nothing."""
@@ -115,7 +113,7 @@ class Client:
 
         self.doing, self.since = "work", time.perf_counter()
         try:
-            return (await self._server.turns.run(at_once(make))).value
+            return (await self._server.turns.run(at_once(make), urgent=False)).value
         except ParameterError as error:
             raise RefusedError("bad_hello", str(error)) from None
 
@@ -138,6 +136,7 @@ class Client:
 
     async def _denoise(self, stream: Stream) -> None:
         connection, metrics, run = self.connection, self._server.metrics, self._server.turns.run
+        pace = self._pace
         width = stream.encoding.width
         second = width * stream.denoiser.sample_rate
         now = time.perf_counter
@@ -148,23 +147,19 @@ class Client:
             if isinstance(message, str):
                 if await self._control(message, stream):
                     return
-                self._pay(0.0, read)
+                pace.count(0.0, read)
             else:
                 self._check_block(message, width)
                 self.doing, self.since = "work", read
-                done = await run(stream.process(message))
+                done = await run(stream.process(message), urgent=pace.is_live(read))
                 self.doing, self.since = "send", now()
                 await connection.send(done.value)
                 metrics.count_block(len(message) / second, done.seconds, now() - read)
-                self._pay(len(message) / second, read)
-            rest = self._paid - now() - _AHEAD_SECONDS
+                pace.count(len(message) / second, read)
+            rest = pace.rest(now())
             if rest > 0:
                 self.doing, self.since = "rest", now()
                 await asyncio.sleep(rest)
-
-    def _pay(self, seconds: float, read: float) -> None:
-        """Charge for a message of so much sound that was read then."""
-        self._paid = max(self._paid, read) + max(seconds, _LEAST_SECONDS) / self._server.settings.limits.speed
 
     def _check_block(self, message: bytes, width: int) -> None:
         if len(message) % width:
@@ -183,7 +178,8 @@ class Client:
         asked = read_control(message)
         if asked["type"] == "end":
             self.doing, self.since = "work", time.perf_counter()
-            tail = (await self._server.turns.run(at_once(stream.flush))).value
+            is_live = self._pace.is_live(self.since)
+            tail = (await self._server.turns.run(at_once(stream.flush), urgent=is_live)).value
             answer = {"type": "end", "samples_in": stream.samples_in, "samples_out": stream.samples_out}
             self.doing, self.since = "send", time.perf_counter()
             await self.connection.send(tail)

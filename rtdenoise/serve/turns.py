@@ -1,7 +1,8 @@
 """Compute threads that work in turns on all that is ready, so that the event loop never computes.
 
-Work is a generator: what lies between two of its ``yield`` is one turn, after which whoever waits goes first. Results
-go back to the event loop together: it is woken once for all that have come until it looks.
+Work is a generator: what lies between two of its ``yield`` is one turn, after which whoever waits goes first. Work that
+is not urgent waits while there is some that is: a stream that is ahead of real time costs the others no more than the
+turn that it is in. Results go back to the event loop together: it is woken once for all that have come until it looks.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ class Done(Generic[T]):
 
 
 class _Task:
-    __slots__ = ("error", "future", "seconds", "value", "work")
+    __slots__ = ("error", "future", "line", "seconds", "value", "work")
 
-    def __init__(self, work: Work[Any], future: asyncio.Future[Done[Any]]) -> None:
-        self.work, self.future = work, future
+    def __init__(self, work: Work[Any], future: asyncio.Future[Done[Any]], line: deque[_Task]) -> None:
+        self.work, self.future, self.line = work, future, line
         self.seconds = 0.0
         self.value: Any = None
         self.error: BaseException | None = None
@@ -52,7 +53,10 @@ class Turns:
 
     def __init__(self, workers: int) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ready: SimpleQueue[_Task | None] = SimpleQueue()
+        self._urgent: deque[_Task] = deque()
+        self._rest: deque[_Task] = deque()
+        # True for each task in one of the lines, so that there is one for whoever gets it; False ends a thread.
+        self._tickets: SimpleQueue[bool] = SimpleQueue()
         self._done: deque[_Task] = deque()
         self._woken = False
         self._threads = [
@@ -64,29 +68,35 @@ class Turns:
     @property
     def waiting(self) -> int:
         """Pieces of work that no thread has taken up."""
-        return self._ready.qsize()
+        return self._tickets.qsize()
 
-    def run(self, work: Work[T]) -> asyncio.Future[Done[T]]:
+    def run(self, work: Work[T], *, urgent: bool = True) -> asyncio.Future[Done[T]]:
         """Have it done; from the event loop's thread. What it raises, awaiting raises."""
         future: asyncio.Future[Done[T]] = self._loop.create_future()
-        self._ready.put(_Task(work, future))
+        self._line_up(_Task(work, future, self._urgent if urgent else self._rest))
         return future
 
     def close(self) -> None:
         """End the threads, each after the turn that it is in, and wait for them."""
         for _ in self._threads:
-            self._ready.put(None)
+            self._tickets.put(False)
         for thread in self._threads:
             thread.join()
 
-    def _work(self) -> None:
-        while self._take_turn(self._ready.get()):
-            pass
+    def _line_up(self, task: _Task) -> None:
+        task.line.append(task)
+        self._tickets.put(True)
 
-    def _take_turn(self, task: _Task | None) -> bool:
-        """In a method of its own, so that nothing is kept of a task while its thread waits for the next one."""
-        if task is None:
-            return False
+    def _work(self) -> None:
+        while self._tickets.get():
+            try:
+                task = self._urgent.popleft()
+            except IndexError:
+                task = self._rest.popleft()
+            self._take_turn(task)
+            del task  # nothing is kept of it while this thread waits for the next one
+
+    def _take_turn(self, task: _Task) -> None:
         begun = time.perf_counter()
         try:
             next(task.work)
@@ -96,15 +106,14 @@ class Turns:
             task.error = error
         else:
             task.seconds += time.perf_counter() - begun
-            self._ready.put(task)
-            return True
+            self._line_up(task)
+            return
         task.seconds += time.perf_counter() - begun
         self._done.append(task)
         # The loop takes the flag down before it looks, so nothing that was put in before can be overlooked.
         if not self._woken:
             self._woken = True
             self._loop.call_soon_threadsafe(self._deliver)
-        return True
 
     def _deliver(self) -> None:
         self._woken = False
