@@ -167,16 +167,10 @@ def trouble(connects: int, stubborn: int, streams: int, seconds: float, block: i
     """Rude clients beside real-time ones."""
     server = Serving("--max-clients", "1000", "--ping", "1", "--send-timeout", "2", "--hello-timeout", "3")
     try:
-        serve_paced(server, streams, 1.0, block)
         job = {"kind": "rude", "url": server.url, "stubborn": stubborn, "seconds": _PATIENCE_SECONDS}
-        result_of(start_clients(**job, connects=_WARM_UP_CONNECTS))
+        beside(server, start_clients(**job, connects=_WARM_UP_CONNECTS), streams, seconds, block)
         before = settle(server)
-        rude = start_clients(**job, connects=connects)
-        rows = []
-        while rude.poll() is None:
-            rows.append(serve_paced(server, streams, seconds, block))
-            progress(rows[-1])
-        behaved = result_of(rude)
+        rows, behaved = beside(server, start_clients(**job, connects=connects), streams, seconds, block)
         after = settle(server)
         errors = {
             match[1]: count
@@ -204,6 +198,17 @@ def trouble(connects: int, stubborn: int, streams: int, seconds: float, block: i
         and all(behaved["ended_by_server"])
         and all(row["holds"] for row in rows),
     }
+
+
+def beside(
+    server: Serving, rude: subprocess.Popen[str], streams: int, seconds: float, block: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Runs of paced clients for as long as there are rude ones, and what became of those."""
+    rows = []
+    while not rows or rude.poll() is None:
+        rows.append(serve_paced(server, streams, seconds, block))
+        progress(rows[-1])
+    return rows, result_of(rude)
 
 
 def leaked(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:

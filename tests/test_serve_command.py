@@ -214,3 +214,14 @@ def test_the_limit_of_open_files_is_raised_or_named(leaky, monkeypatch):
     serve._make_room(there, said)
     assert limits == [300, 300]
     assert re.search(r"only 300 files may be open.*ulimit -n \d+", said[0])
+
+
+def test_what_asyncio_would_print_is_a_line(leaky, capfd):
+    """Of sockets only for those who asked; of faults for everybody."""
+    reporter = Reporter(1)
+    there = Server(Settings(models=(str(leaky.path),)), report=lambda error: reporter.error(f"fault {error}", error))
+    serve._note_stray({"message": "accept failed", "exception": OSError("no room")}, there, reporter)
+    serve._note_stray({"message": "lost task", "exception": ZeroDivisionError("by what")}, there, reporter)
+    serve._note_stray({"message": "only words"}, there, reporter)
+    err = capfd.readouterr().err.splitlines()
+    assert err == ["rtdenoise: accept failed: no room", "rtdenoise: fault by what", "rtdenoise: fault only words"]

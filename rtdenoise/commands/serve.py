@@ -68,6 +68,7 @@ def run_serve(
 
 async def _serve(server: Server, drain: float, reporter: Reporter) -> bool:
     loop, pressed = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda loop, context: _note_stray(context, server, reporter))
     first, second = asyncio.Event(), asyncio.Event()
 
     def note(number: int) -> None:
@@ -104,6 +105,15 @@ async def _serve(server: Server, drain: float, reporter: Reporter) -> bool:
             f"{cut} cut off{errors}"
         )
     return pressed[0] == signal.SIGINT
+
+
+def _note_stray(context: dict[str, Any], server: Server, reporter: Reporter) -> None:
+    """What asyncio would print with a traceback: of sockets, which any client can cause, or of a fault of ours."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        reporter.detail(f"rtdenoise: {context['message']}: {error}")
+    else:
+        server.report(error or RuntimeError(context["message"]))
 
 
 def _announce(server: Server, reporter: Reporter) -> None:
