@@ -19,6 +19,7 @@ from rtdenoise.files.pcm import S16LE, decode, encode
 
 @pytest.mark.skipif(not hasattr(serve.os, "sched_getaffinity"), reason="what it watches is on Linux only")
 def test_the_command_measures_and_says_whether_it_holds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(serve, "keep_to", lambda process, ours: None)  # tests leave cores to others
     monkeypatch.setattr(serve, "PROMISED_STREAMS", 2)
     monkeypatch.setattr(serve, "PROMISED_P99_MS", 60_000.0)
     monkeypatch.setattr(serve, "_WARM_UP_CONNECTS", 12)
@@ -119,11 +120,13 @@ def test_stubborn_clients_that_are_kept_say_so_too(identity):
 
 
 def test_a_server_that_does_not_start_is_one_line_and_exit_code_1(monkeypatch, capsys):
+    monkeypatch.setattr(serve, "keep_to", lambda process, ours: None)
     monkeypatch.setattr(serve.sys, "executable", shutil.which("false") or pytest.skip("no such program here"))
     assert serve.main(["--connects", "0"]) == 1
     assert "error: the server did not start" in capsys.readouterr().err
 
 
-def test_clients_that_fail_are_an_error():
+def test_clients_that_fail_are_an_error(monkeypatch):
+    monkeypatch.setattr(serve, "keep_to", lambda process, ours: None)
     with pytest.raises(RuntimeError, match="failed with exit code 1"):
         serve.result_of(serve.start_clients(kind="unknown"))
