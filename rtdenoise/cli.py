@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -204,6 +205,85 @@ def compare(reporter: Reporter, /, before: str, after: str, **options: Any) -> N
     from .commands.compare import run_compare
 
     click.echo(run_compare(reporter, before, after, **options))
+
+
+@cli.command()
+@click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="Listen at this address.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", default=8765, show_default=True, help="0: a free one."
+)
+@click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Show /metrics there, not on --port.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|PATH",
+    default=["stream"],
+    show_default=True,
+    help="Again for more, of which clients may choose; the first one is for those that do not.",
+)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Compute threads.  [default: one a core]")
+@click.option("--token", metavar="TOKEN", help="Let in only those who have it. Others on this machine can see it here.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The same from a file.  [default: RTDENOISE_TOKEN]",
+)
+@click.option("--insecure-no-token", is_flag=True, help="Let in everybody, also from other machines.")
+@click.option(
+    "--origin", "origins", multiple=True, metavar="URL", help="Let in pages of this origin, no others; again for more."
+)
+@click.option("--tls-cert", "certificate", type=click.Path(path_type=Path), metavar="FILE.pem", help="Speak TLS.")
+@click.option("--tls-key", "key", type=click.Path(path_type=Path), metavar="FILE.pem", help="Of that certificate.")
+@click.option("--drain", type=seconds, metavar="S", default=30.0, show_default=True, help="What streams get to end.")
+@click.option(
+    "--max-clients", type=click.IntRange(1), metavar="N", default=200, show_default=True, help="Streams at a time."
+)
+@click.option(
+    "--max-block",
+    type=click.IntRange(1, 1 << 24),
+    metavar="N",
+    default=65536,
+    show_default=True,
+    help="Samples of one message.",
+)
+@click.option(
+    "--max-speed",
+    type=click.FloatRange(1),
+    metavar="X",
+    default=4.0,
+    show_default=True,
+    help="Times real time; slows down who sends faster.",
+)
+@click.option(
+    "--hello-timeout", type=seconds, metavar="S", default=10.0, show_default=True, help="For the first message."
+)
+@click.option("--idle-timeout", type=seconds, metavar="S", default=60.0, show_default=True, help="Without a message.")
+@click.option("--send-timeout", type=seconds, metavar="S", default=10.0, show_default=True, help="Without taking any.")
+@click.option(
+    "--ping", type=seconds, metavar="S", default=20.0, show_default=True, help="Silence before a client is asked."
+)
+@click.pass_context
+def serve(ctx: click.Context, /, **options: Any) -> None:
+    """Denoise streams of many clients, by WebSocket.
+
+    Raw mono samples in and out after a hello in JSON; docs/serve.md has the protocol and clients. /health and /metrics
+    (Prometheus) are on the same port. SIGTERM and Ctrl+C let streams end first; exit code 0 after SIGTERM.
+    """
+    from .commands.serve import run_serve
+
+    names = {
+        "clients": "max_clients",
+        "block": "max_block",
+        "speed": "max_speed",
+        "hello": "hello_timeout",
+        "idle": "idle_timeout",
+        "stuck": "send_timeout",
+        "silence": "ping",
+    }
+    limits = {name: options.pop(option) for name, option in names.items()}
+    ctx.exit(INTERRUPTED if run_serve(ctx.obj, limits=limits, **options) else OK)
 
 
 @cli.command("config")

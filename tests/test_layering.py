@@ -36,7 +36,8 @@ FOLDERS = {
     "panel": set(),
     "live": {"files"},
     "integrations": {"files"},
-    "commands": {"live", "files", "panel"},
+    "serve": {"files"},
+    "commands": {"live", "files", "panel", "serve"},
 }
 THIRD_PARTY = {
     "errors": set(),
