@@ -98,6 +98,9 @@ class LocalFolder:
                 found.links.append(name)
                 return
         if entry.is_file():
+            if not _is_text(name):
+                found.faults[name] = "its name is not UTF-8, which sound files are opened by; rename it"
+                return
             about = entry.stat()
             found.files[name] = (about.st_size, str(about.st_mtime_ns))
 
@@ -132,6 +135,14 @@ class LocalFolder:
         with why_not_written(self.path, "nothing was done"):
             self.path.mkdir(parents=True, exist_ok=True)
         return LocalLog(self.path)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=8)

@@ -48,6 +48,8 @@ class Journal:
         for number, line in enumerate(lines):
             try:
                 self._take(json.loads(line))
+            except ParameterError:
+                raise
             except (ValueError, KeyError, TypeError, AttributeError):
                 if number == 0:
                     raise AudioFileError(
