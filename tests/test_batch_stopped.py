@@ -91,12 +91,12 @@ def test_a_second_run_is_kept_out_while_the_first_goes_on(recordings, leaky, tmp
 
 
 def killed_twice(tasks, wishes, kill):
-    """Events of a run in which ``kill`` gets the workers after each event that says that a file is being done."""
+    """Outcomes of a run in which ``kill`` gets the workers whenever the deadly file is being done."""
     outcomes = []
     for event in processes.run_in_processes(tasks, wishes, 1):
-        if isinstance(event, tuple):
+        if isinstance(event, tuple) and event[0] == "deadly.wav":
             kill(workers_of(os.getpid()))
-        else:
+        elif not isinstance(event, tuple):
             outcomes.append(event)
     return outcomes
 

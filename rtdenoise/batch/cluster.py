@@ -46,7 +46,7 @@ def run_on_cluster(tasks: list[Task], wishes: Wishes, scheduler: str) -> Events:
         ) from None
     try:
         _check_workers(client, scheduler)
-        waiting, running = deque(tasks), distributed.as_completed()
+        waiting, running = deque(tasks), distributed.as_completed(loop=client.loop)
         names: dict[str, str] = {}
 
         def submit() -> None:

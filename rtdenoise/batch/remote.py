@@ -30,6 +30,7 @@ class RemoteFolder:
 
     Raises:
         ParameterError: the kind of URL is unknown, or its driver is not installed.
+        AudioFileError: nobody answers there.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,6 +39,8 @@ class RemoteFolder:
             self._fs, root = url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise ParameterError(f"{url} cannot be reached: {error}; install what fsspec needs for it") from None
+        except Exception as error:
+            raise AudioFileError(f"{url} cannot be reached ({_reason(error)}); check the address") from None
         self._root = root.rstrip("/")
         protocols = (self._fs.protocol,) if isinstance(self._fs.protocol, str) else self._fs.protocol
         self._is_store = not _STORES.isdisjoint(protocols)
@@ -111,9 +114,10 @@ class RemoteFolder:
         try:
             yield
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             place = f"{self.url}/{name}".rstrip("/")
-            raise AudioFileError(f"{place} cannot be {done} ({reason}); check the address and your rights") from None
+            raise AudioFileError(
+                f"{place} cannot be {done} ({_reason(error)}); check the address and your rights"
+            ) from None
 
 
 class RemoteLog:
@@ -158,3 +162,7 @@ class RemoteLog:
                 self._fs.makedirs(self._root, exist_ok=True)
                 self._fs.pipe_file(f"{self._root}/{self._run}-{self._count:06d}.jsonl", text.encode())
             self._waiting, self._count = [], self._count + 1
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
