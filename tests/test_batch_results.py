@@ -88,3 +88,17 @@ def test_a_machine_with_another_model_denoises_nothing(recordings, tmp_path, ide
     assert outcome.is_final
     assert "another one" in outcome.fault
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_leaves_no_trace_where_something_is(recordings, identity, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    batch(recordings, out, identity, dry_run=True)
+    assert not list(out.iterdir())
+    batch(recordings, out, identity, include=("a.wav",))
+    (out / ".a.0123abcd.part").write_text("of a run that was killed")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert "7 files to do" in batch(recordings, out, identity, dry_run=True).text
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    batch(recordings, out, identity, include=("a.wav",), force=True)
+    assert set(contents(out)) == {"a.wav"}

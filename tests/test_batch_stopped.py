@@ -10,7 +10,8 @@ import time
 
 import pytest
 from batch_folders import batch, contents, finished, save, save_many, wait_for, workers_of
-from command_line import interrupt, refused, run, start
+from command_line import COMMAND, interrupt, refused, run, start
+from terminal import Terminal
 
 from rtdenoise import AudioFileError, RtdenoiseError
 from rtdenoise.batch import processes, worker
@@ -54,6 +55,20 @@ def test_ctrl_c_before_any_worker_is_ready(recordings, tmp_path):
     assert outcome.code == 130
     assert "stopped; 0 files done and kept, 8 to go" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_terminal_shows_how_far_it_is_and_takes_ctrl_c(recordings, tmp_path):
+    command = [*COMMAND, "batch", str(recordings), str(tmp_path / "out"), "--jobs", "2"]
+    with Terminal(command) as terminal:
+        terminal.wait_for(r"[1-7] of 8 files .* [1-9]\d?% .*\d:\d\d left \d:\d\d:\d\d", 60)
+        begun = time.monotonic()
+        terminal.type("\x03")  # which reaches the workers as well
+        assert terminal.wait() == 130
+        assert time.monotonic() - begun < 1
+        screen = terminal.screen
+    assert re.search(r"stopped; \d files? done and kept, \d to go: the same command goes on", screen)
+    assert "left" not in screen
+    assert "Traceback" not in screen
 
 
 def test_a_full_disk_stops_with_one_message_and_the_same_command_goes_on(tmp_path, identity):

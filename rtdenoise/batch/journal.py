@@ -42,16 +42,13 @@ class Journal:
         self.claimed: set[str] = set()
         self.replaces, self.source = force, None
         self._restart = force
-        if force:
-            return
-        lines = log.lines()
-        for number, line in enumerate(lines):
+        for number, line in enumerate(log.lines()):
             try:
                 self._take(json.loads(line))
             except ParameterError:
                 raise
             except (ValueError, KeyError, TypeError, AttributeError):
-                if number == 0:
+                if number == 0 and not force:
                     raise AudioFileError(
                         f"{wishes.target} has a journal that cannot be read, {NAME}; take another OUT_DIR, or --force "
                         "to do everything anew"
@@ -59,10 +56,12 @@ class Journal:
                 # the end of a run that was cut off in the middle of a line
 
     def _take(self, line: dict[str, Any]) -> None:
-        if "done" in line:
-            self.done[line.pop("done")] = line
-        elif "claim" in line:
+        if "claim" in line:
             self.claimed.update(line["claim"])
+        elif self._restart:
+            return
+        elif "done" in line:
+            self.done[line.pop("done")] = line
         else:
             run = line["run"]
             if run["format"] != _FORMAT:
@@ -93,6 +92,7 @@ class Journal:
         """Write down what this run means and will make. Raises NotWrittenError."""
         if self._restart:
             self._log.clear()
+            self.claimed.clear()
         run = {"format": _FORMAT, "rtdenoise": __version__, "source": self._wishes.source, "force": self.replaces}
         names = [task.name for task in tasks if task.name not in self.claimed]
         claims = [{"claim": names[i : i + _CLAIMS_PER_LINE]} for i in range(0, len(names), _CLAIMS_PER_LINE)]

@@ -69,8 +69,12 @@ class LocalLog:
             if end:
                 self._file.seek(end - 1)
                 text = text if self._file.read(1) == b"\n" else b"\n" + text
-            if self._file.write(text) != len(text):
-                raise OSError("not everything was taken")
+            try:
+                if self._file.write(text) != len(text):
+                    raise OSError("not everything was taken")
+            except OSError:
+                self._file.truncate(end)
+                raise
 
     def clear(self) -> None:
         """See `Log.clear`."""
@@ -79,6 +83,23 @@ class LocalLog:
     def close(self) -> None:
         """See `Log.close`."""
         self._file.close()
+
+
+class NoLog:
+    """Where nobody has begun yet, and nothing is to be left behind."""
+
+    def lines(self) -> list[str]:
+        """None."""
+        return []
+
+    def append(self, lines: list[str]) -> None:
+        """Forget them."""
+
+    def clear(self) -> None:
+        """Nothing is there."""
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def _lock(descriptor: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from ..errors import AudioFileError, ParameterError
 from ..files.suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
-from .folders import PART, Folder, Listing
+from .folders import PART, Listing
 from .journal import Journal
 from .work import Task
 
@@ -22,12 +22,14 @@ class Plan:
         finished: names of files that earlier runs have done.
         faults: files and folders that cannot be done, and why.
         remarks: what people should know before.
+        parts: what a killed run has left half-made among the results.
     """
 
     tasks: list[Task] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
 
 
 def choose(listing: Listing, include: tuple[str, ...], exclude: tuple[str, ...], place: str) -> list[Task]:
@@ -61,22 +63,20 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name if "/" in pattern else base, pattern) for pattern in patterns)
 
 
-def make_plan(chosen: list[Task], source: Listing, target: Folder, journal: Journal, places: tuple[str, str]) -> Plan:
+def make_plan(chosen: list[Task], source: Listing, there: Listing, journal: Journal, places: tuple[str, str]) -> Plan:
     """Hold recordings against results.
 
     Args:
         chosen: what is to be denoised in the end.
         source: what lies in IN_DIR.
-        target: OUT_DIR; what a killed run has left half-made there is removed.
+        there: what lies in OUT_DIR.
         journal: what earlier runs have done.
-        places: what the user calls IN_DIR and OUT_DIR.
+        places: IN_DIR and OUT_DIR, as the journal names them.
 
     Raises:
         ParameterError: results of another folder bear the same names.
     """
-    there = target.listing()
-    plan = Plan(faults=dict(source.faults))
-    _remove_parts(target, there, journal)
+    plan = Plan(faults=dict(source.faults), parts=_parts(there, journal))
     others = len(source.files) - len(chosen)
     if others:
         plan.remarks.append(f"files left out, for they are no recordings or not wanted: {others}")
@@ -114,13 +114,15 @@ def _link_on_the_way(name: str, there: Listing) -> str | None:
     return next((str(part) for part in (way, *way.parents) if str(part) in there.links), None)
 
 
-def _remove_parts(target: Folder, there: Listing, journal: Journal) -> None:
+def _parts(there: Listing, journal: Journal) -> list[str]:
     """Files that a killed run was writing; others that look the same are somebody else's."""
     ours = {(str(way.parent), way.stem) for way in map(PurePosixPath, journal.claimed)}
+    found = []
     for name in there.files:
         way = PurePosixPath(name)
         if (part := PART.fullmatch(way.name)) and (str(way.parent), part["stem"]) in ours:
-            target.remove(name)
+            found.append(name)
+    return found
 
 
 def _some(names: list[str]) -> str:

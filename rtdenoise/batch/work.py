@@ -135,7 +135,7 @@ def _denoise(task: Task, wishes: Wishes, model: Model, tell: Callable[[float], N
                 model=model,
                 attenuation_limit_db=wishes.attenuation_limit_db,
                 overlap=wishes.overlap,
-                progress=lambda done: tell(done / seconds),
+                progress=lambda done: tell(min(1.0, done / seconds)),
             )
         made = clean.stat().st_size
     before, after = reader.loudness, writer.loudness

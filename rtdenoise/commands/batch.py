@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..batch.folders import Folder, LocalFolder, check_apart, open_folder
 from ..batch.journal import Journal
+from ..batch.log import NAME, Log, NoLog
 from ..batch.plan import Plan, choose, make_plan
 from ..batch.processes import run_in_processes, usable_cores
 from ..batch.progress import Progress
@@ -69,8 +70,8 @@ def run_batch(batch: Batch, reporter: Reporter) -> None:
     model = Denoiser(16000, batch.model, batch.attenuation_limit, overlap=batch.overlap).model
     path = str(model.path) if batch.model != model.name else batch.model
     wishes = Wishes(
-        _address(source, batch.source),
-        _address(target, batch.target),
+        _address(batch.source),
+        _address(batch.target),
         path,
         digest_of(model),
         batch.attenuation_limit,
@@ -79,12 +80,14 @@ def run_batch(batch: Batch, reporter: Reporter) -> None:
     listing = source.listing(skip=target)
     chosen = choose(listing, batch.include, batch.exclude, batch.source)
     with _journal(batch, target, wishes) as journal:
-        plan = make_plan(chosen, listing, target, journal, (wishes.source, wishes.target))
+        plan = make_plan(chosen, listing, target.listing(), journal, (wishes.source, wishes.target))
         for remark in plan.remarks:
             reporter.say(f"rtdenoise: {remark}")
         if batch.dry_run:
             _show(plan, reporter)
             return
+        for part in plan.parts:
+            target.remove(part)
         journal.begin(plan.tasks)
         tally = _Tally(faults=plan.faults)
         begun = time.perf_counter()
@@ -122,27 +125,19 @@ def _check(batch: Batch) -> None:
         check_report(Path(batch.report))
 
 
-def _address(folder: Folder, name: str) -> str:
-    return str(folder.path) if isinstance(folder, LocalFolder) else name.rstrip("/")
+def _address(place: str) -> str:
+    """What all processes and machines find the place by."""
+    is_local = isinstance(open_folder(place), LocalFolder)
+    return os.path.abspath(place.removeprefix("file://")) if is_local else place.rstrip("/")
 
 
 @contextlib.contextmanager
 def _journal(batch: Batch, target: Folder, wishes: Wishes) -> Iterator[Journal]:
     """The journal, held for as long as the context lasts; a dry run leaves no trace of one."""
-    fresh = isinstance(target, LocalFolder) and not target.path.exists()
-    log: Any = _NoLog() if batch.dry_run and fresh else target.log()
+    is_fresh = isinstance(target, LocalFolder) and not (target.path / NAME).exists()
+    log: Log = NoLog() if batch.dry_run and is_fresh else target.log()
     with contextlib.closing(log):
         yield Journal(log, wishes, force=batch.force)
-
-
-class _NoLog:
-    """Of a folder that is not there."""
-
-    def lines(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 def _run(batch: Batch, wishes: Wishes, tasks: list[Task], journal: Journal, tally: _Tally, reporter: Reporter) -> None:
