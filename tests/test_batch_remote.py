@@ -148,6 +148,12 @@ def test_places_that_cannot_be_reached(recordings, memory, leaky, tmp_path, monk
         Task("gone.wav", 1, ""),
         Wishes("memory://talks", str(tmp_path / "out"), str(leaky.path), digest_of(leaky), None, None),
     )
+    memory.pipe_file("/talks/bad.wav", b"no sound")
+    bad = denoise_file(
+        Task("bad.wav", 1, ""),
+        Wishes("memory://talks", str(tmp_path / "out"), str(leaky.path), digest_of(leaky), None, None),
+    )
+    assert bad.fault.startswith("memory://talks/bad.wav is no audio file")
     assert "memory://talks/gone.wav cannot be read (FileNotFoundError: " in outcome.fault
     monkeypatch.setitem(sys.modules, "rtdenoise.batch.remote", None)
     open_folder.cache_clear()

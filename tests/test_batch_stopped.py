@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import tempfile
 import time
 
 import pytest
@@ -116,7 +117,9 @@ def killed_twice(tasks, wishes, kill):
     return outcomes
 
 
-def test_a_file_that_kills_its_worker_is_tried_once_more_and_told(tmp_path, leaky):
+def test_a_file_that_kills_its_worker_is_tried_once_more_and_told(tmp_path, leaky, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
     save(tmp_path / "in" / "deadly.wav", seconds=60)
     save(tmp_path / "in" / "good.wav")
     wishes = Wishes(str(tmp_path / "in"), str(tmp_path / "out"), str(leaky.path), digest_of(leaky), None, None)
@@ -134,6 +137,7 @@ def test_a_file_that_kills_its_worker_is_tried_once_more_and_told(tmp_path, leak
     assert outcomes[1].fault is None
     assert len({process.pid for process in deaths}) == 2
     assert set(contents(tmp_path / "out")) == {"good.wav"}
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_workers_that_cannot_start_end_the_run(tmp_path, identity, monkeypatch):

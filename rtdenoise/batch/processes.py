@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -50,13 +52,14 @@ def run_in_processes(tasks: list[Task], wishes: Wishes, jobs: int) -> Events:
     """
     waiting, tried, failed_starts = deque(tasks), set[str](), 0
     workers: list[_Worker] = []
+    scratch = tempfile.mkdtemp(prefix="rtdenoise-")  # of all workers, for those that die leave theirs behind
     try:
         while waiting or any(worker.task for worker in workers):
             for worker in workers:
                 if worker.task is None:
                     worker.give(waiting)
             while waiting and len(workers) < jobs:
-                workers.append(_Worker(wishes))
+                workers.append(_Worker(wishes, scratch))
                 workers[-1].give(waiting)
             for worker in _heard(workers):
                 message = worker.receive()
@@ -88,19 +91,20 @@ def run_in_processes(tasks: list[Task], wishes: Wishes, jobs: int) -> Events:
     finally:
         for worker in workers:
             worker.bury()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 class _Worker:
     """A process and what it has to do."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Wishes, scratch: str) -> None:
         self.task: Task | None = None
         self.is_ready = False
         self._wishes = wishes
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, wishes), name="rtdenoise batch", daemon=True)
-        with _deaf_to_interrupts(), _environment(_ONE_THREAD):
+        with _deaf_to_interrupts(), _environment(_ONE_THREAD | {"TMPDIR": scratch}):
             self._process.start()
         theirs.close()
 

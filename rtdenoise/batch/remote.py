@@ -13,7 +13,7 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from ..errors import AudioFileError, ParameterError
+from ..errors import AudioFileError, ParameterError, RtdenoiseError
 from .folders import Folder, Listing
 from .log import NAME, Log
 
@@ -70,7 +70,11 @@ class RemoteFolder:
             path = Path(folder) / posixpath.basename(name)
             with self._said("read", name):
                 self._fs.get_file(f"{self._root}/{name}", str(path))
-            yield path
+            try:
+                yield path
+            except RtdenoiseError as error:  # people know the file by its URL
+                error.args = (str(error).replace(str(path), f"{self.url}/{name}"),)
+                raise
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
