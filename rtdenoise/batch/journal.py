@@ -65,7 +65,7 @@ class Journal:
         else:
             run = line["run"]
             if run["format"] != _FORMAT:
-                raise KeyError("format")
+                raise KeyError
             self._check(run)
             self.replaces, self.source = self.replaces or run["force"], run["source"]
 
