@@ -159,9 +159,10 @@ def test_other_options_or_another_folder_are_refused(identity, leaky, tmp_path):
     batch(tmp_path / "moved", out, identity, force=True)
     (tmp_path / "moved").rename(first)
     assert "1 file done before" in batch(first, out, identity).text, "a folder that was only moved"
-    (out / NAME).write_text("not ours\n")
-    with pytest.raises(AudioFileError, match=r"a journal that cannot be read, .rtdenoise-batch.jsonl; .*--force"):
-        batch(first, out, identity)
+    for text in ("not ours\n", '{"run": {"format": 2}}\n', "[]\n"):
+        (out / NAME).write_text(text)
+        with pytest.raises(AudioFileError, match=r"a journal that cannot be read, .rtdenoise-batch.jsonl; .*--force"):
+            batch(first, out, identity)
 
 
 def test_files_that_were_there_before_stay_unless_forced_then_and_later(identity, tmp_path):
