@@ -27,5 +27,5 @@ def test_every_option_is_in_the_guide():
     assert len(COMMANDS) >= 5
     options = {option.opts[0] for option in cli.commands["batch"].params if option.opts[0].startswith("--")}
     assert {option for option in options if not re.search(rf"`[^`\n]*{option}\b", PAGE)} == set()
-    for suffix in re.search(r"suffix that rtdenoise can write \(`(.*?)`", PAGE).group(1).split():
+    for suffix in re.search(r"that rtdenoise can write \(`(.*?)`", PAGE).group(1).split():
         assert suffix in FORMAT_BY_SUFFIX

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import pytest
 import soundfile
 
 from rtdenoise.files.audio_file import FileWriter
@@ -15,7 +14,7 @@ RATE = 16000
 
 
 def write(folder, samples):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for suffix in FORMAT_BY_SUFFIX:
         for like in ("PCM_16", "FLOAT"):
             channels = 1 if suffix == ".mp3" else samples.shape[1]
@@ -24,14 +23,19 @@ def write(folder, samples):
             writer.close()
 
 
-@pytest.mark.parametrize("channels", [1, 2, 8])
-def test_files_are_the_same_whenever_they_are_written(tmp_path, noise, channels):
-    samples = 0.3 * noise(RATE * channels).reshape(-1, channels)
-    write(tmp_path / "then", samples)
+def test_files_are_the_same_whenever_they_are_written(tmp_path, noise):
+    sounds = {channels: 0.3 * noise(RATE * channels).reshape(-1, channels) for channels in (1, 2, 8)}
+    for channels, samples in sounds.items():
+        write(tmp_path / f"{channels}" / "then", samples)
     time.sleep(1.1)  # libsndfile's clock counts seconds
-    write(tmp_path / "now", samples)
-    for path in (tmp_path / "then").iterdir():
-        assert path.read_bytes() == (tmp_path / "now" / path.name).read_bytes(), path.name
+    for channels, samples in sounds.items():
+        write(tmp_path / f"{channels}" / "now", samples)
+        compare(tmp_path / f"{channels}", channels)
+
+
+def compare(folder, channels):
+    for path in (folder / "then").iterdir():
+        assert path.read_bytes() == (folder / "now" / path.name).read_bytes(), path.name
         read, rate = soundfile.read(path, always_2d=True)
         assert (rate, read.shape[1]) == (RATE, 1 if path.suffix == ".mp3" else channels)
         assert abs(len(read) / rate - 1) < 0.1, "pages of Ogg with a wrong checksum are skipped"
