@@ -286,6 +286,38 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(INTERRUPTED if run_serve(ctx.obj, limits=limits, **options) else OK)
 
 
+@cli.command()
+@click.argument("source", metavar="IN_DIR")
+@click.argument("target", metavar="OUT_DIR")
+@click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
+@click.option("--attenuation-limit", type=decibels, metavar="DB", help="Take away at most so many dB.")
+@click.option("--overlap", type=share, metavar="SHARE", help="As for one file.")
+@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one for each core]")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only files such as 'talk*.wav'; again for more.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files such as 'old/*'; again for more.")
+@click.option("--report", metavar="FILE.csv", help="Write levels before and after, and what failed.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--force", is_flag=True, help="Do everything anew, and replace files that exist.")
+@click.option(
+    "--engine",
+    type=click.Choice(["processes", "dask"]),
+    default="processes",
+    show_default=True,
+    help="The cores of this machine, or a Dask cluster.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://10.0.0.1:8786.")
+@click.pass_obj
+def batch(reporter: Reporter, /, **options: Any) -> None:
+    """Denoise a folder of recordings into another one, on all cores.
+
+    The tree, names and formats stay. Interrupted, the same command goes on where it was. Both may be URLs that fsspec
+    knows, such as s3://bucket/folder.
+    """
+    from .commands.batch import Batch, run_batch
+
+    run_batch(Batch(**options), reporter)
+
+
 @cli.command("config")
 @click.argument("action", type=click.Choice(["show", "path"]))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

@@ -33,11 +33,12 @@ ALLOWED = {
 #: Folders above them, and which of the others each may know.
 FOLDERS = {
     "files": set(),
+    "batch": {"files"},
     "panel": set(),
     "live": {"files"},
     "integrations": {"files"},
     "serve": {"files"},
-    "commands": {"live", "files", "panel", "serve"},
+    "commands": {"batch", "live", "files", "panel", "serve"},
 }
 THIRD_PARTY = {
     "errors": set(),

@@ -1,4 +1,6 @@
-"""Write the figures of the README and the site from the results of ``python -m benchmarks.report``; .ci/run checks.
+"""Write the figures of the README and the guides from benchmarks/results; .ci/run holds them together.
+
+The results are those of ``python -m benchmarks.report``, and for docs/batch.md of ``python -m benchmarks.batch``.
 
 python tools/write_figures.py [--check]
 
@@ -14,11 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import batch
 from benchmarks.page import busy_parts
 from benchmarks.scaling import typical
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "batch.md"]
 RESULTS = ROOT / "benchmarks" / "results"
 
 #: Rows of the README's table, in their order: what is in the results, what people call it.
@@ -87,6 +90,18 @@ def caveat() -> str:
     return f"{files} recordings{busy}."
 
 
+def batch_speeds() -> str:
+    """A table: speed of `rtdenoise batch` by engine and number of workers, and what to know before quoting it."""
+    found = read("batch")
+    remark = batch.caveat(found)
+    return "\n".join(["", batch.speeds_table(found), *(["", remark] if remark else []), ""])
+
+
+def batch_plan() -> str:
+    """A table: what 100,000 hours take."""
+    return f"\n{batch.plan_table(read('batch'))}\n"
+
+
 def _mean(means: dict[str, Any], name: str, measure: str, decimals: int) -> str:
     return f"{means[name][measure]['mean']:.{decimals}f}" if measure in means[name] else "-"
 
@@ -97,6 +112,8 @@ FIGURES: dict[str, Callable[[], str]] = {
     "files": files_speed,
     "caveat": caveat,
     "comparison": comparison,
+    "batch speeds": batch_speeds,
+    "batch plan": batch_plan,
 }
 _PLACE = re.compile(r"(<!-- figure: ([\w ]+) -->)(.*?)(<!-- /figure -->)", re.DOTALL)
 

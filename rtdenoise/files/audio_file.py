@@ -21,6 +21,7 @@ from ..config import HIGHEST_RATE, LOWEST_RATE
 from ..errors import AudioFileError, ParameterError
 from .full_disk import why_not_written
 from .pcm import quantise
+from .repeatable import make_repeatable
 from .suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
 
 Float32 = NDArray[np.float32]
@@ -179,7 +180,7 @@ class FileWriter:
         self.path, self.sample_rate, self.channels, self._force = Path(path), sample_rate, channels, force
         check_output(self.path, force=force)
         audio_format, default_subtype = FORMAT_BY_SUFFIX[self.path.suffix.lower()]
-        self.subtype = best_subtype(audio_format, like, default_subtype)
+        self._format, self.subtype = audio_format, best_subtype(audio_format, like, default_subtype)
         self._target = Path(os.path.realpath(self.path))
         self._temporary = self._target.with_name(f".{self._target.stem}.{secrets.token_hex(4)}.part")
         try:
@@ -221,6 +222,7 @@ class FileWriter:
                 self._file.close()
                 if soundfile.info(self._temporary).frames != frames:
                     raise OSError("samples are missing at its end")
+                make_repeatable(self._temporary, self._format)
                 with open(self._temporary, "rb+") as finished:
                     os.fsync(finished.fileno())
                 check_output(self.path, force=self._force)

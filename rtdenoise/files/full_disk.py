@@ -13,9 +13,13 @@ import soundfile
 from ..errors import AudioFileError
 
 
+class NotWrittenError(AudioFileError):
+    """The place that is written to takes no more; what is wrong is not the file that is read."""
+
+
 @contextlib.contextmanager
 def why_not_written(path: Path, left: str) -> Iterator[None]:
-    """Make an AudioFileError of what the system or libsndfile raises while ``path`` is written.
+    """Make a NotWrittenError of what the system or libsndfile raises while ``path`` is written.
 
     Args:
         path: the file.
@@ -27,6 +31,6 @@ def why_not_written(path: Path, left: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".") or "not everything was taken"
         with contextlib.suppress(OSError):
             reason += f"; {shutil.disk_usage(Path(os.path.realpath(path)).parent).free / 1e6:.0f} MB are free there"
-        raise AudioFileError(
+        raise NotWrittenError(
             f"{path} could not be written ({reason}): make room or choose another folder; {left}"
         ) from None
