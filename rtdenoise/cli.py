@@ -308,7 +308,7 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
 @click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://10.0.0.1:8786.")
 @click.pass_obj
 def batch(reporter: Reporter, /, **options: Any) -> None:
-    """Denoise a folder of recordings into another one, on all cores.
+    """Denoise a folder of recordings, on all cores.
 
     The tree, names and formats stay. Interrupted, the same command goes on where it was. Both may be URLs that fsspec
     knows, such as s3://bucket/folder.
