@@ -54,6 +54,7 @@ class Job:
     raw_format: str | None
     raw_channels: int | None
     no_panel: bool
+    steered: tuple[str, str, str] | None
 
     @classmethod
     def from_options(
