@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import webbrowser
 from importlib import util
 
@@ -40,6 +42,11 @@ def run_web(reporter: Reporter, *, port: int, browser: bool) -> None:
     with PageServer(port) as server:
         reporter.say("rtdenoise: the page is here until Ctrl+C; whoever has this address may use it:")
         click.echo(server.address)
-        if browser:
+        if browser and _has_screen():
             webbrowser.open(server.address)
         server.wait()
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window, not take the terminal."""
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
