@@ -26,18 +26,19 @@ from rtdenoise.commands.demo import load_sample  # noqa: E402
 from rtdenoise.web.server import PageServer  # noqa: E402
 
 RATE = 48000
-WIDTH, COLOURS = 900, 96
+WIDTH = 900
 LARGEST_BYTES = 150_000
 
 
-def keep(tab: Tab, name: str, height: int) -> None:
+def keep(tab: Tab, name: str, height: int, colours: int) -> None:
     """Write what is seen, with few enough colours for a page that is read over the network."""
     tab.page.set_viewport_size({"width": WIDTH, "height": height})
     tab.page.evaluate("document.activeElement.blur()")
+    tab.page.evaluate("document.documentElement.style.setProperty('--shadow', 'none')")  # costs many colours
     tab.page.wait_for_timeout(700)
     picture = Image.open(io.BytesIO(tab.page.screenshot())).convert("RGB")
     path = ROOT / "docs" / name
-    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
     assert size <= LARGEST_BYTES, f"{path} has {size} bytes, more than {LARGEST_BYTES}"
     print(path, size)
@@ -49,7 +50,7 @@ def draw_file(tab: Tab) -> None:
     tab.until(lambda: tab.place() > 3)
     tab.page.click("#play")
     tab.until(lambda: tab.text("#matched"))
-    keep(tab, "web-file.png", 930)
+    keep(tab, "web-file.png", 930, 64)
 
 
 def draw_live(tab: Tab) -> None:
@@ -60,7 +61,7 @@ def draw_live(tab: Tab) -> None:
     tab.page.select_option("#output", "fake speakers")
     tab.page.click("#start")
     tab.until(lambda: tab.text("#live-facts").startswith("0:13"), 60)
-    keep(tab, "web-live.png", 1000)
+    keep(tab, "web-live.png", 1000, 160)
     tab.page.click("#stop")
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
-import struct
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,23 +15,20 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.routing import Route
 
 from .. import __version__
 from ..engine import Denoiser
 from ..errors import RtdenoiseError
 from ..model import Model, available_models
-from ..panel.orders import parse_order
-from ..panel.readings import Wish
 from . import denoising
 from .errors import WebError
-from .live import LiveProcess, Wanted, checked_limit, checked_model
+from .live import LiveProcess, checked_limit, checked_model
+from .live_routes import LiveRoutes
 from .uploads import Upload, Uploads
 
 T = TypeVar("T")
 
-_SOUND_SECONDS, _STATE_SECONDS = 0.05, 0.1
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -52,8 +46,7 @@ class Page:
     """
 
     def __init__(self, uploads: Uploads, live: LiveProcess) -> None:
-        self._uploads, self._live = uploads, live
-        self._live_lock = asyncio.Lock()
+        self._uploads = uploads
         self._pool = ThreadPoolExecutor(2, "rtdenoise page", _go_last)
         self._static = dict(_static_files())
         self.app = Starlette(
@@ -66,14 +59,15 @@ class Page:
                 Route("/api/files/{key}/before", self._before),
                 Route("/api/files/{key}/after", self._after),
                 Route("/api/files/{key}/result", self._result),
-                Route("/api/devices", self._devices),
-                Route("/api/live", self._start, methods=["POST"]),
-                Route("/api/live", self._stop, methods=["DELETE"]),
-                WebSocketRoute("/api/live", self._steer),
+                *LiveRoutes(live).routes,
             ],
             exception_handlers={RtdenoiseError: _say},
         )
         self._pool.submit(_warm_up)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _index(self, request: Request) -> Response:
         return self._static_file("index.html")
@@ -145,60 +139,6 @@ class Page:
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
-    async def _devices(self, request: Request) -> Response:
-        """Asked by a process of its own: PortAudio's list stays as it was, and an ALSA that fails takes all with it."""
-        command = [sys.executable, "-m", "rtdenoise", "devices", "--json"]
-        done = await asyncio.to_thread(_output_of, command)
-        devices = json.loads(done) if done else []
-        return JSONResponse({kind: _names(devices, kind) for kind in ("input", "output")})
-
-    async def _start(self, request: Request) -> Response:
-        try:
-            wishes = await request.json()
-        except ValueError:
-            raise WebError("devices and model are wanted, as JSON") from None
-        wanted = Wanted.parse(wishes)
-        async with self._live_lock:
-            await asyncio.to_thread(self._live.start, wanted)
-        return JSONResponse(self._live.read())
-
-    async def _stop(self, request: Request) -> Response:
-        async with self._live_lock:
-            await asyncio.to_thread(self._live.stop)
-        return JSONResponse(self._live.read())
-
-    async def _steer(self, socket: WebSocket) -> None:
-        """How it stands, ten times a second, and the sound itself; back come wishes."""
-        await socket.accept()
-        reports = asyncio.create_task(self._report(socket))
-        try:
-            while not reports.done():
-                message = await socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    break
-                for wish in parse_order((message.get("text") or "").encode()):
-                    if isinstance(wish, Wish):
-                        self._live.order({wish.name: wish.value})
-        finally:
-            reports.cancel()
-            with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-                await reports
-
-    async def _report(self, socket: WebSocket) -> None:
-        ears, generation, ticks = None, -1, 0
-        while True:
-            if self._live.generation != generation:
-                generation, ears = self._live.generation, self._live.ears()
-            if ears is not None:
-                before, after = (ear.read() for ear in ears)
-                if len(before) or len(after):
-                    head = struct.pack("<II", len(before), len(after))
-                    await socket.send_bytes(head + before.tobytes() + after.tobytes())
-            if ticks % round(_STATE_SECONDS / _SOUND_SECONDS) == 0:
-                await socket.send_json(self._live.read())
-            ticks += 1
-            await asyncio.sleep(_SOUND_SECONDS)
-
 
 def _static_files() -> Iterator[tuple[str, tuple[bytes, str]]]:
     """All that the page is made of, read once: no name from outside ever meets a file system."""
@@ -223,20 +163,6 @@ def _described(upload: Upload) -> Response:
 async def _say(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, WebError) else 400
     return JSONResponse({"error": str(error)}, status)
-
-
-def _names(devices: list[dict[str, Any]], kind: str) -> list[str]:
-    """Of devices that can do it, each once: Windows has them in several systems."""
-    return list(dict.fromkeys(device["name"] for device in devices if device[f"{kind}_channels"]))
-
-
-def _output_of(command: list[str]) -> bytes:
-    import subprocess
-
-    try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return b""
 
 
 def _go_last() -> None:

@@ -81,7 +81,8 @@ class PageServer:
             asyncio.run(self._serve_page())
 
     async def _serve_page(self) -> None:
-        self._guard = Guard(Page(self._uploads, self.live).app, self.port)
+        page = Page(self._uploads, self.live)
+        self._guard = Guard(page.app, self.port)
         config = uvicorn.Config(
             self._guard,
             http="h11",
@@ -97,7 +98,10 @@ class PageServer:
         )
         self._server = uvicorn.Server(config)
         self._ready.set()
-        await self._server.serve(sockets=[self._socket])
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            page.close()
 
 
 def _listen(port: int) -> socket.socket:

@@ -2,13 +2,13 @@
 
 import { palette, whenColoursChange } from "./colours.js";
 import { $, about, ask, bindLimit, clock, complain, limitOf, signed, step } from "./dom.js";
+import { bindRecorder, drawArt } from "./empty-view.js";
 import { Player } from "./player.js";
 import { LEFT, RIGHT, Shades, gainCurve, prepare, quantile, spectrogram, timeAxis } from "./plot.js";
-import { Recorder } from "./recorder.js";
 import { Take } from "./take.js";
 
-const RATE_OF_MOST = 1 << 20;
-let take = null, shades = null, frame = 0, playing = false, drawing = false, name = "", recorder = null, top = -35;
+const BYTES_OF_MB = 1 << 20;
+let take = null, shades = null, frame = 0, playing = false, drawing = false, name = "", top = -35;
 let denoiseTimer = 0;
 
 const side = () => document.querySelector('input[name="side"]:checked').value;
@@ -51,7 +51,7 @@ async function load(bring, called) {
 async function loadFile(file) {
   const { limits } = await about;
   if (file.size > limits.bytes) {
-    complain(`the file is too large: the page takes up to ${limits.bytes / RATE_OF_MOST} MB; for more there is rtdenoise --input FILE --output FILE`);
+    complain(`the file is too large: the page takes up to ${limits.bytes / BYTES_OF_MB} MB; for more there is rtdenoise --input FILE --output FILE`);
     return;
   }
   await load(() => ask("/api/files", { method: "POST", body: file }), file.name || "recording");
@@ -171,32 +171,6 @@ function drawCursor() {
   context.fill();
 }
 
-async function record() {
-  complain("");
-  try {
-    const { limits } = await about;
-    recorder = await Recorder.open((peak, seconds) => {
-      $("recorded-time").textContent = clock(seconds);
-      const db = Math.max(-60, 20 * Math.log10(peak + 1e-9));
-      $("recorded-level").style.setProperty("--level", 1 + db / 60);
-      $("recorded-level").setAttribute("aria-valuenow", db.toFixed(0));
-      if (seconds > limits.seconds - 1) recorded();
-    });
-  } catch (error) {
-    complain(error.message);
-    return;
-  }
-  show("recording");
-  $("record-stop").focus();
-}
-
-function recorded() {
-  const file = recorder.stop();
-  recorder = null;
-  show("drop");
-  loadFile(new File([file], `recording ${new Date().toLocaleTimeString()}.wav`));
-}
-
 function another() {
   close();
   show("drop");
@@ -226,16 +200,6 @@ function choose(wanted) {
   take?.player.choose(wanted === "after" ? 1 : 0);
 }
 
-function drawArt() {
-  const path = (of) => "M" + Array.from({ length: 121 }, (_, i) => `${2 * i} ${(36 + of(i)).toFixed(1)}`).join("L");
-  const envelope = (i) => 26 * Math.exp(-(((i - 36) / 17) ** 2)) + 20 * Math.exp(-(((i - 84) / 14) ** 2));
-  const voice = (i) => envelope(i) * Math.sin(i * 0.9);
-  let seed = 7;
-  const random = () => ((seed = (seed * 16807) % 2147483647) / 2147483647) * 2 - 1;
-  $("drop").querySelector(".voice").setAttribute("d", path(voice));
-  $("drop").querySelector(".noise").setAttribute("d", path((i) => voice(i) + 13 * random()));
-}
-
 export async function start() {
   drawArt();
   bindLimit($("limit"), $("limit-text"), soon);
@@ -244,9 +208,7 @@ export async function start() {
     target.value = "";
   });
   $("sample").addEventListener("click", () => load(() => ask("/api/sample", { method: "POST" }), "a noisy conversation"));
-  $("record").addEventListener("click", record);
-  $("record-stop").addEventListener("click", recorded);
-  $("record-cancel").addEventListener("click", () => { recorder.stop(); recorder = null; show("drop"); });
+  bindRecorder(show, loadFile);
   $("another").addEventListener("click", another);
   $("play").addEventListener("click", toggle);
   $("match").addEventListener("change", level);
@@ -269,7 +231,7 @@ export async function start() {
   addEventListener("resize", changed);
   whenColoursChange(() => take && changed());
   const { limits } = await about;
-  $("limits").textContent = `Up to ${limits.seconds / 60} minutes and ${limits.bytes / RATE_OF_MOST} MB, WAV, FLAC, MP3, OGG and more. It stays on this computer.`;
+  $("limits").textContent = `Up to ${limits.seconds / 60} minutes and ${limits.bytes / BYTES_OF_MB} MB, WAV, FLAC, MP3, OGG and more. It stays on this computer.`;
 }
 
 export const shown = () => take && changed();
