@@ -95,6 +95,22 @@ def test_what_is_seen(tab, noisy):
     assert clean_dark < 100
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+def test_loudness_as_the_recommendation_has_it(tab, rate):
+    """BS.1770: 997 Hz at full scale in one channel is -3.01 LUFS; pauses do not count, nor when a piece came."""
+    script = """async (rate) => {
+      const { Loudness } = await import("/static/loudness.js");
+      const tone = Float32Array.from({ length: 6 * rate }, (_, i) =>
+        i < 3 * rate ? Math.sin((2 * Math.PI * 997 * i) / rate) : 1e-4 * Math.sin(i));
+      const pieces = [[rate, tone.length], [0, rate]];
+      const loudness = new Loudness(rate, 1, tone.length);
+      for (const [begin, end] of pieces) loudness.push([tone.slice(begin, end)], begin);
+      return loudness.value;
+    }"""
+    # Below 16 kHz the upper stage of the weighting is bent, which both sides share.
+    assert tab.page.evaluate(script, rate) == pytest.approx(-3.01, abs=0.35 if rate >= 16000 else 1.0)
+
+
 def test_first_sound_after_dropping(tab):
     """Of ten seconds, within a second and a half, the best of some on a machine that does other things as well."""
     sample = load_sample()
@@ -114,7 +130,7 @@ def test_first_sound_after_dropping(tab):
 def test_limit_and_model_are_heard_at_once(tab, noisy):
     choose(tab, "talk.wav", sound(*noisy))
     tab.until(lambda: tab.turned_down)
-    matched = tab.text("#matched")
+    matched = tab.turned_down
     tab.page.focus("#limit")
     for _ in range(3):
         tab.page.keyboard.press("PageDown")
@@ -124,7 +140,7 @@ def test_limit_and_model_are_heard_at_once(tab, noisy):
     tab.page.fill("#limit", "0")
     tab.until(lambda: tab.turned_down < 0.7)  # next to nothing is taken away
     tab.page.fill("#limit", "41")
-    tab.until(lambda: tab.text("#matched") == matched)
+    tab.until(lambda: abs(tab.turned_down - matched) < 0.3)
     starts = [int(url.split("start=")[1]) for url in tab.requests if "start=" in url]
     assert starts[0] == 0
     assert max(starts) > 0  # from where it plays

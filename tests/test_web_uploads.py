@@ -55,6 +55,14 @@ def test_what_is_refused_and_why(client, page_server, data, status, words):
     assert kept(page_server) == before
 
 
+def test_high_rates_fill_the_browser_sooner(client, monkeypatch):
+    monkeypatch.setattr("rtdenoise.web.uploads._MOST_FRAMES", 96000)
+    answer = client.upload(sound(np.zeros(97000), 96000, "FLAC"))
+    assert answer.status == 413
+    assert "at 96000 Hz the page takes up to 0:01 min" in answer.json["error"]
+    assert client.upload(sound(np.zeros(96000), 96000, "FLAC")).status == 200
+
+
 def test_a_size_that_is_not_announced_is_counted(client, page_server):
     before = kept(page_server)
     pieces = (bytes(1 << 16) for _ in range(40))

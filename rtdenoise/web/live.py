@@ -17,7 +17,7 @@ from ..panel.readings import Board, Readings
 from ..panel.scope import Scope
 from .errors import WebError
 
-_END_SECONDS = 3.0
+_END_SECONDS = 5.0
 _LONGEST_NAME = 300
 _WORDS = {"input": ("mic", "virtual-speakers"), "output": ("speakers", "virtual-mic")}
 _LATENCIES = ("low", "high")

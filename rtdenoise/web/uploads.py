@@ -16,6 +16,7 @@ from .errors import WebError
 
 LARGEST_BYTES = 100 << 20
 LONGEST_SECONDS = 600
+_MOST_FRAMES = LONGEST_SECONDS * 48000  # the browser keeps all of them, twice
 _MOST_CHANNELS = 8
 _KEPT = 6  # of them; the browser has all that it plays
 
@@ -105,10 +106,12 @@ class Uploads:
         with contextlib.closing(reader):
             frames = reader.frames or 0
             upload = Upload(key, path, reader.sample_rate, reader.channels, frames, reader.subtype)
-        if frames > self.longest_seconds * upload.sample_rate:
+        rate = upload.sample_rate
+        longest = min(self.longest_seconds, _MOST_FRAMES / rate)
+        if frames > longest * rate:
             raise WebError(
-                f"the file lasts {_clock(frames / upload.sample_rate)}: the page takes up to "
-                f"{_clock(self.longest_seconds)}; {_FOR_MORE}",
+                f"the file lasts {_clock(frames / rate)}: at {rate} Hz the page takes up to {_clock(longest)}; "
+                f"{_FOR_MORE}",
                 413,
             )
         if upload.channels > _MOST_CHANNELS:

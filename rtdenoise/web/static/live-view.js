@@ -141,19 +141,22 @@ function draw() {
   timeAxis(context, width, 2 * high + gap, -SECONDS, 0);
 }
 
-async function listDevices() {
-  const devices = await (await ask("/api/devices")).json();
-  const usual = {
-    input: [["mic", "Default microphone"], ["virtual-speakers", "Denoised speakers (what a call plays)"]],
-    output: [["speakers", "Default loudspeakers"], ["virtual-mic", "Denoised microphone (for a call)"]],
-  };
+const USUAL = {
+  input: [["mic", "Default microphone"], ["virtual-speakers", "Denoised speakers (what a call plays)"]],
+  output: [["speakers", "Default loudspeakers"], ["virtual-mic", "Denoised microphone (for a call)"]],
+};
+
+function offer(devices) {
   for (const end of ["input", "output"]) {
     const kept = $(end).value || localStorage.getItem(end);
-    const options = [...usual[end], ...devices[end].map((device) => [device, device])];
+    const options = [...USUAL[end], ...devices[end].map((device) => [device, device])];
     $(end).replaceChildren(...options.map(([value, text]) => new Option(text, value)));
-    if (options.some(([value]) => value === kept)) $(end).value = kept;
+    const wanted = [kept, localStorage.getItem(end)].find((name) => options.some(([value]) => value === name));
+    if (wanted) $(end).value = wanted;
   }
 }
+
+const listDevices = async () => offer(await (await ask("/api/devices")).json());
 
 async function run(event) {
   event.preventDefault();
@@ -201,6 +204,7 @@ export function press(key) {
 }
 
 export function start() {
+  offer({ input: [], output: [] });
   setLimit = bindLimit($("live-limit"), $("live-limit-text"), (limit) => wish({ attenuation_limit_db: limit }));
   $("setup").addEventListener("submit", run);
   $("refresh").addEventListener("click", () => listDevices().catch((error) => complain(error.message)));

@@ -1,34 +1,30 @@
 // Integrated loudness as ITU-R BS.1770 has it, fed piece by piece.
 
 export class Loudness {
-  constructor(rate, channels) {
-    this.rate = rate;
+  constructor(rate, channels, frames) {
     this.filters = Array.from({ length: channels }, () => [shelf(rate), highPass(rate)]);
     this.step = Math.max(1, Math.round(0.1 * rate));
-    this.sum = this.count = 0;
-    this.steps = []; // mean power of tenths of a second
+    this.energies = new Float64Array(Math.floor(frames / this.step) + 1); // of tenths of a second
   }
 
-  push(channels) {
+  // Where a piece lies does not depend on when it comes: a recording may begin in its middle.
+  push(channels, offset) {
     const length = channels[0].length;
     for (let i = 0; i < length; i++) {
+      let energy = 0;
       for (let channel = 0; channel < channels.length; channel++) {
         const [first, second] = this.filters[channel];
-        const value = run(second, run(first, channels[channel][i]));
-        this.sum += value * value;
+        energy += run(second, run(first, channels[channel][i])) ** 2;
       }
-      if (++this.count === this.step) {
-        this.steps.push(this.sum / this.step);
-        this.sum = this.count = 0;
-      }
+      this.energies[Math.floor((offset + i) / this.step)] += energy;
     }
   }
 
   // In LUFS; NaN where nothing is loud enough to tell.
   get value() {
     const blocks = [];
-    for (let i = 0; i + 4 <= this.steps.length; i++) {
-      blocks.push((this.steps[i] + this.steps[i + 1] + this.steps[i + 2] + this.steps[i + 3]) / 4);
+    for (let i = 0; i + 4 < this.energies.length; i++) {
+      blocks.push((this.energies[i] + this.energies[i + 1] + this.energies[i + 2] + this.energies[i + 3]) / (4 * this.step));
     }
     const mean = (values) => values.reduce((total, value) => total + value, 0) / values.length;
     const loud = blocks.filter((power) => level(power) > -70);

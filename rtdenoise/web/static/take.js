@@ -41,7 +41,7 @@ export class Take {
   }
 
   async read(which, answer, start) {
-    const loudness = new Loudness(this.sample_rate, this.playedChannels);
+    const loudness = new Loudness(this.sample_rate, this.playedChannels, this.frames);
     let offset = start;
     this.pictures[which].begin(start);
     try {
@@ -89,7 +89,7 @@ export class Take {
     }
     const played = this.playedChannels === this.channels ? channels : [mono.slice(offset, offset + count)];
     this.player.put(which, offset, played);
-    loudness.push(played);
+    loudness.push(played, offset);
     this.pictures[which].extend(mono, offset + count);
   }
 
