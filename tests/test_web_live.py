@@ -206,7 +206,7 @@ def playing(server) -> int:
 
 def socket_of(client):
     uri = f"ws://127.0.0.1:{client.port}/api/live"
-    return connect(uri, origin=client.origin, additional_headers={"Cookie": client.cookie})
+    return connect(uri, origin=client.origin, additional_headers={"Cookie": client.cookie}, close_timeout=0.2)
 
 
 @needs_server
@@ -270,25 +270,34 @@ def test_a_run_that_dies_and_one_that_cannot_begin(server, tmp_path):
         assert client.ask("POST", "/api/live", "nonsense").status == 400
 
 
+class Elsewhere:
+    """`rtdenoise web` as a process of its own, as `Client` wants a server."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        command = [*COMMAND, "web", "--port", "0", "--no-browser"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        self.address = self.process.stdout.readline().decode().strip()
+        self.port = int(self.address.split(":")[2].split("/")[0])
+
+
 @needs_server
 @pytest.mark.timeout(120)
-def test_no_sound_is_left_behind_when_the_page_s_server_is_killed(server):
-    process = subprocess.Popen(
-        [*COMMAND, "web", "--port", "0", "--no-browser"], stdout=subprocess.PIPE, env=server.environment
-    )
-    address = process.stdout.readline().decode().strip()
-
-    class Elsewhere:
-        port = int(address.split(":")[2].split("/")[0])
-
-    Elsewhere.address = address
-    client = Client(Elsewhere)
+def test_the_sound_waits_for_nobody_and_is_not_left_behind(server, noise):
+    """The page's server hangs: the sound goes on. It is killed: the sound ends, since nobody could end it any more."""
+    page_server = Elsewhere(server.environment)
+    server.start_playing(0.1 * noise(40 * RATE), "microphone")
+    client = Client(page_server)
     with socket_of(client) as socket:
-        client.ask("POST", "/api/live", json.dumps(ENDS))
-        until(socket, lambda state: state["readings"])
+        client.ask("POST", "/api/live", json.dumps(ENDS | {"attenuation_limit_db": 6}))
+        until(socket, lambda state: state["readings"] and state["readings"]["seconds"] > 1)
         assert playing(server) == 1
-        process.kill()
-        process.wait()
+        page_server.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        with server.recording("speakers.monitor") as recorded:
+            time.sleep(1.5)
+        assert np.mean(recorded[0] != 0) > 0.9  # a busy machine has gaps
+        page_server.process.kill()
+        page_server.process.wait()
     deadline = time.monotonic() + 10
     while playing(server) and time.monotonic() < deadline:
         time.sleep(0.1)

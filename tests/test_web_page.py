@@ -179,7 +179,7 @@ def test_recording_from_the_microphone(tab):
     tab.until(lambda: tab.text("#recorded-time") == "0:02")
     assert float(tab.page.get_attribute("#recorded-level", "aria-valuenow")) > -60
     tab.page.click("#record-stop")
-    tab.until(lambda: tab.turned_down)
+    tab.until(lambda: tab.mark("sounded"))
     assert "recording" in tab.text("#file-name")
     assert "mono · FLOAT" in tab.text("#file-facts")
     assert tab.text("#file-facts").startswith("0:02.")
