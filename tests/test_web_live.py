@@ -282,9 +282,10 @@ class Elsewhere:
 
 @needs_server
 @pytest.mark.timeout(120)
-def test_the_sound_waits_for_nobody_and_is_not_left_behind(server, noise):
+def test_the_sound_waits_for_nobody_and_is_not_left_behind(server, noise, tmp_path):
     """The page's server hangs: the sound goes on. It is killed: the sound ends, since nobody could end it any more."""
-    page_server = Elsewhere(server.environment)
+    before = shared_memory()
+    page_server = Elsewhere(server.environment | {"TMPDIR": str(tmp_path)})
     server.start_playing(0.1 * noise(40 * RATE), "microphone")
     client = Client(page_server)
     with socket_of(client) as socket:
@@ -302,3 +303,10 @@ def test_the_sound_waits_for_nobody_and_is_not_left_behind(server, noise):
     while playing(server) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert playing(server) == 0
+    while shared_memory() - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert shared_memory() <= before
+
+
+def shared_memory() -> set[Path]:
+    return {path for kind in ("panel", "scope") for path in Path("/dev/shm").glob(f"rtdenoise-*.{kind}")}

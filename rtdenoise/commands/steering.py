@@ -40,6 +40,9 @@ class Steering:
         try:
             yield cls(board, sys.stdin.fileno())
         finally:
+            recorder.input.onlooker = recorder.output.onlooker = None
+            for shared in (board, before, after):  # their maker may have been killed
+                shared.remove()
             reporter.release()
 
     def show(self) -> None:
@@ -54,7 +57,7 @@ class Steering:
         return [wish for line in lines for wish in parse_order(line)]
 
     def close(self) -> None:
-        """Nothing is to be ended: the memory is its maker's."""
+        """It ends with the run."""
 
     def _has_ended(self) -> bool:
         """Whether nobody will ever write into the pipe again."""
