@@ -103,6 +103,7 @@ class _Doors(click.Group):
 @click.option("--raw-format", type=click.Choice(["s16le", "f32le"]), help="Of such samples.  [default: s16le]")
 @click.option("--raw-channels", type=click.IntRange(1, 64), metavar="N", help="Interleaved.  [default: 1]")
 @click.option("--no-panel", is_flag=True, help="Lines instead of levels and keys on the terminal.")
+@click.option("--steered", nargs=3, metavar="BOARD SCOPE SCOPE", hidden=True)  # by rtdenoise web
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("-v", "--verbose", count=True, help="Print more; -vv: tracebacks too.")
 @click.version_option(__version__, message="rtdenoise %(version)s")
@@ -316,6 +317,27 @@ def batch(reporter: Reporter, /, **options: Any) -> None:
     from .commands.batch import Batch, run_batch
 
     run_batch(Batch(**options), reporter)
+
+
+@cli.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8710,
+    show_default=True,
+    metavar="N",
+    help="On this computer; 0 takes any that is free.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+@click.pass_obj
+def web(reporter: Reporter, port: int, no_browser: bool) -> None:
+    """Hear and see it on a page in the browser, and steer live sound from there.
+
+    The page is for this computer and for whoever has the address that is printed. Nothing leaves it.
+    """
+    from .commands.web import run_web
+
+    run_web(reporter, port=port, browser=not no_browser)
 
 
 @cli.command("config")

@@ -38,7 +38,8 @@ FOLDERS = {
     "live": {"files"},
     "integrations": {"files"},
     "serve": {"files"},
-    "commands": {"batch", "live", "files", "panel", "serve"},
+    "web": {"files", "panel"},
+    "commands": {"batch", "live", "files", "panel", "serve", "web"},
 }
 THIRD_PARTY = {
     "errors": set(),

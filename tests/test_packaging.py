@@ -55,6 +55,9 @@ def test_weights_sample_and_licence_are_in_the_wheel(wheel):
         "weights/MODEL_CARD.md",
         "samples/demo_clean.flac",
         "samples/demo_noisy.flac",
+        "web/static/index.html",
+        "web/static/main.js",
+        "web/static/style.css",
         "py.typed",
     ):
         assert f"rtdenoise/{name}" in names

@@ -227,7 +227,7 @@ def test_the_board():
     ours.write(now)
     seen = theirs.read()
     assert (seen.count, seen.sample_rate, seen.source) == (1, 48000, b"Blue Yeti")
-    ours._memory[0] += 1  # half of the next one
+    ours._shared.memory[0] += 1  # half of the next one
     assert theirs.read() is None
     ours.write(now)
     assert theirs.read().count == 2

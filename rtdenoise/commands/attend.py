@@ -5,16 +5,40 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from ..live.session import Live
 from ..panel.process import Panel
-from ..panel.readings import MESSAGE_BYTES, MESSAGES, NAME_BYTES, Key, Readings, packed
+from ..panel.readings import MESSAGE_BYTES, MESSAGES, NAME_BYTES, Key, Readings, Wish, packed
 from ..panel.terminal import can_draw
 from .reporter import Reporter
 
 _POLL_SECONDS = 0.1
 _STEP_DB, _HIGHEST_LIMIT_DB = 3.0, 30.0  # beyond there is no limit
+
+
+class Watcher(Protocol):
+    """Somebody before a live run: the `Panel` on a terminal, or what steers it from elsewhere."""
+
+    readings: Readings
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is anybody."""
+        ...
+
+    def show(self) -> None:
+        """Publish `readings`."""
+        ...
+
+    def pressed(self) -> Sequence[Key | Wish]:
+        """What was asked for since the last call; never waits."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
 
 
 @contextlib.contextmanager
@@ -28,7 +52,7 @@ def panel_for(reporter: Reporter, *, wanted: bool = True) -> Iterator[Panel | No
         yield cleanup.enter_context(Panel())
 
 
-def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float | None) -> bool:
+def attend(live: Live, panel: Watcher | None, reporter: Reporter, seconds: float | None) -> bool:
     """Wait as `Live.wait` does, and look after the panel meanwhile.
 
     Args:
@@ -63,12 +87,19 @@ def attend(live: Live, panel: Panel | None, reporter: Reporter, seconds: float |
     return False
 
 
-def press(key: Key, live: Live, reporter: Reporter) -> None:
-    """Do what a key of the panel means.
+def press(key: Key | Wish, live: Live, reporter: Reporter) -> None:
+    """Do what a key of the panel means, or fulfil a wish.
 
     Raises:
         KeyboardInterrupt: that was the key.
     """
+    if isinstance(key, Wish):
+        if key.name != "recording":
+            setattr(live, key.name, key.value)
+            return
+        if key.value == live.recording:
+            return
+        key = Key.RECORD
     if key == Key.INTERRUPT:
         raise KeyboardInterrupt
     if key == Key.BYPASS:
@@ -98,7 +129,7 @@ def fill(readings: Readings, live: Live, reporter: Reporter) -> None:
     source, sink = live.ends
     readings.source, readings.sink = packed(source, NAME_BYTES), packed(sink, NAME_BYTES)
     readings.model = packed(f"{model.name} {model.version}", NAME_BYTES)
-    readings.sample_rate = stats.sample_rate
+    readings.sample_rate, readings.sink_rate = stats.sample_rate, stats.output_rate
     readings.seconds = stats.samples_in / stats.sample_rate
     readings.input_rms_db, readings.input_peak_db = stats.input_level.rms_db, stats.input_level.peak_db
     readings.output_rms_db, readings.output_peak_db = stats.output_level.rms_db, stats.output_level.peak_db

@@ -55,6 +55,7 @@ class Job:
     raw_format: str | None
     raw_channels: int | None
     no_panel: bool
+    steered: tuple[str, str, str] | None = None
 
     @classmethod
     def from_options(

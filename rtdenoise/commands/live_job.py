@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from contextlib import AbstractContextManager
 
 from ..files.audio_file import FileReader, Limited, Reader, Writer
 from ..files.pipes import PipeReader
@@ -14,10 +15,11 @@ from ..live.session import Live
 from ..live.streams import agree_on_rate
 from ..live.virtual import VirtualDevice, not_ours
 from ..live.virtual_modules import PLANS
-from .attend import attend, panel_for
+from .attend import Watcher, attend, panel_for
 from .endpoints import Endpoint, open_source, open_target
 from .job import Job, write_stats
 from .reporter import Reporter
+from .steering import Steering
 
 
 def run_live(job: Job, reporter: Reporter) -> None:
@@ -56,6 +58,7 @@ def run_live(job: Job, reporter: Reporter) -> None:
                 force=job.force,
             )
             cleanup.callback(writer.abort)  # does nothing after close
+        recorder = Recorder(job.record_input, job.record_output, force=job.force)
         live = Live(
             source,
             sink,
@@ -65,13 +68,13 @@ def run_live(job: Job, reporter: Reporter) -> None:
             overlap=job.overlap,
             latency=job.latency,
             on_device_loss=job.on_device_loss,
-            recorder=Recorder(job.record_input, job.record_output, force=job.force),
+            recorder=recorder,
             tell=lambda text: reporter.say(f"rtdenoise: {text}"),
         )
         begun = time.monotonic()
         outcome, interruption = "done", None
         try:
-            with panel_for(reporter, wanted=not job.no_panel) as panel, live:
+            with _watcher(job, recorder, reporter) as panel, live:
                 reporter.say(f"rtdenoise: {live.start_line()}")
                 for made in virtual:
                     reporter.say(f"rtdenoise: choose {made.choose!r} as the {made.plan.role} in the call program")
@@ -89,6 +92,12 @@ def run_live(job: Job, reporter: Reporter) -> None:
         write_stats(job, live.report(), time.monotonic() - begun)
         if interruption:
             raise interruption
+
+
+def _watcher(job: Job, recorder: Recorder, reporter: Reporter) -> AbstractContextManager[Watcher | None]:
+    if job.steered is not None:
+        return Steering.of(job.steered, recorder, reporter)
+    return panel_for(reporter, wanted=not job.no_panel)
 
 
 def _open_virtual(end: Endpoint, cleanup: contextlib.ExitStack) -> VirtualDevice:

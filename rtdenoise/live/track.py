@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +25,12 @@ class Tap:
 
     Attributes:
         track: where samples are copied to; ``None`` while nothing is recorded.
+        onlooker: called with all samples, if there is somebody who draws them; it may only copy.
     """
 
     def __init__(self) -> None:
         self.track: Track | None = None
+        self.onlooker: Callable[[Float32], None] | None = None
 
     def begin(self) -> None:
         """Sound is about to flow, for the first time or after a break."""
@@ -39,6 +42,8 @@ class Tap:
         track = self.track
         if track is not None:
             track.take(samples, moved)
+        if self.onlooker is not None:
+            self.onlooker(samples)
 
 
 class Track:

@@ -55,7 +55,7 @@ class Panel:
 
     def pressed(self) -> list[Key]:
         """What was pressed since the last call; never waits."""
-        return [Key(bytes([byte])) for byte in _read_waiting(self._keys) if byte != Key.BEAT[0]]
+        return [Key(bytes([byte])) for byte in read_waiting(self._keys) if byte != Key.BEAT[0]]
 
     def close(self) -> None:
         """End it and give the terminal back."""
@@ -100,8 +100,8 @@ def _start(board: Path, keys: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", __package__, str(board), str(keys)], **options)
 
 
-def _read_waiting(pipe: int) -> bytes:
-    """What waits in a pipe, without waiting for more."""
+def read_waiting(pipe: int) -> bytes:
+    """What waits in a pipe, without waiting for more; nothing, too, where nobody will ever write again."""
     try:
         if sys.platform != "win32":
             os.set_blocking(pipe, False)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import mmap
-import os
-import tempfile
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-#: A mapped file on a disk makes its writer wait now and then, with all threads of Python; one in memory never.
-_MEMORY_FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+from .shared import SharedMemory
 
 MESSAGES = 8
 NAME_BYTES, MESSAGE_BYTES = 96, 320  # of UTF-8, a zero at the end included
@@ -24,6 +20,14 @@ class Key(bytes, Enum):
     BYPASS, LESS, MORE, MUTE, RECORD, QUIT, INTERRUPT, BEAT = b"b", b"-", b"+", b"m", b"r", b"q", b"\x03", b"."
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What somebody who sees the state wants it to be: one of `Live`'s properties, by its name, and its value."""
+
+    name: str
+    value: bool | float | None
+
+
 class Readings(ctypes.Structure):
     """The block. Levels in dB of full scale, load as a share of the deadline."""
 
@@ -33,6 +37,7 @@ class Readings(ctypes.Structure):
         ("sink", _NAME),
         ("model", _NAME),
         ("sample_rate", ctypes.c_double),
+        ("sink_rate", ctypes.c_double),
         ("seconds", ctypes.c_double),  # of sound that came in
         ("input_rms_db", ctypes.c_double),
         ("input_peak_db", ctypes.c_double),
@@ -61,7 +66,7 @@ def packed(text: str, size: int) -> bytes:
 
 
 class Board:
-    """The mapped file with the block: the audio process makes and writes it, the panel opens and reads it.
+    """Shared memory with the block: the audio process writes it, the panel reads it.
 
     Args:
         path: of a board that was made; by default a new one is made.
@@ -71,31 +76,19 @@ class Board:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        size = ctypes.sizeof(Readings)
-        if path is None:
-            number, name = tempfile.mkstemp(".panel", "rtdenoise-", _MEMORY_FOLDER)
-            os.write(number, bytes(size))  # allocated: on a full disk a hole in a mapped file ends the process
-            path = Path(name)
-        else:
-            number = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        self.path = path
-        try:
-            self._memory = mmap.mmap(number, size)
-        finally:
-            os.close(number)
+        self._shared = SharedMemory(ctypes.sizeof(Readings), ".panel", path)
+        self.path = self._shared.path
 
     def write(self, readings: Readings) -> None:
         """Publish a block; costs a microsecond."""
         readings.count = readings.check = readings.count + 1
-        self._memory[:] = bytes(readings)
+        self._shared.memory[:] = bytes(readings)
 
     def read(self) -> Readings | None:
         """The latest block; None before the first, and where the other side is just writing."""
-        readings = Readings.from_buffer_copy(self._memory)
+        readings = Readings.from_buffer_copy(self._shared.memory)
         return readings if readings.count and readings.count == readings.check else None
 
     def remove(self) -> None:
         """Unmap and delete it, if the other side has not."""
-        self._memory.close()
-        with contextlib.suppress(OSError):  # Windows: not while the other side has it open
-            self.path.unlink(missing_ok=True)
+        self._shared.remove()
