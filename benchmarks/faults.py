@@ -131,6 +131,7 @@ class Outcome:
         back: seconds until the sound was there as before; infinite where it was not.
         latency_ms: measured at the end.
         stated_ms: what the process says of its latency.
+        drift_ppm: by how much it plays faster at the end, as it takes the clocks to differ.
         levels: RMS at the microphone and the speakers.
         died: why the process does not answer.
         good: whether all is as it should be.
@@ -141,6 +142,7 @@ class Outcome:
     back: float = float("inf")
     latency_ms: float = float("nan")
     stated_ms: float = float("nan")
+    drift_ppm: float = float("nan")
     levels: tuple[float, float] = (0.0, 0.0)
     died: str = ""
     good: bool = False
@@ -155,7 +157,8 @@ def try_fault(faults: Faults, kind: str, before_ms: float, tolerance_ms: float) 
         if not heard.levels[0]:  # the bench's own player was starved: the microphone heard nothing
             heard = listen(faults.server, time.monotonic(), before_ms, tolerance_ms)
         outcome.back, outcome.latency_ms, outcome.levels = heard.back, heard.latency_ms, heard.levels
-        outcome.stated_ms = faults.victim.ask()["latency_ms"]
+        report = faults.victim.ask()
+        outcome.stated_ms, outcome.drift_ppm = report["latency_ms"], report["drift_ppm"]
     except (RuntimeError, subprocess.SubprocessError, AssertionError) as error:
         outcome.died = str(error)
     right = abs(outcome.latency_ms - before_ms) <= tolerance_ms
@@ -188,7 +191,11 @@ def run(count: int, seed: int, kinds: list[str]) -> int:
         print("| # | fault | what | back after s | latency ms | stated | ok |\n|---|---|---|---|---|---|---|")
         while len(outcomes) < count and victim.process.poll() is None:
             outcomes.append(now := try_fault(faults, chance.choice(kinds), before_ms, tolerance_ms))
-            verdict = "yes" if now.good else now.died or f"NO (levels {now.levels[0]:.2f}, {now.levels[1]:.2f})"
+            verdict = (
+                "yes"
+                if now.good
+                else now.died or f"NO (levels {now.levels[0]:.2f}, {now.levels[1]:.2f}, {now.drift_ppm:+.0f} ppm)"
+            )
             print(
                 f"| {len(outcomes)} | {now.kind} | {now.what} | {now.back:.2f} | {now.latency_ms:.1f} "
                 f"| {now.stated_ms:.1f} | {verdict} |",

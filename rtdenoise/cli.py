@@ -392,6 +392,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; whatever goes wrong is one line on standard error."""
     reporter = Reporter()
     code = FAILED
+    # numba would load colorama where that is installed, which writes to the terminal at the end.
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
     try:
         code = _run(arguments, reporter)
         if sys.stdout is not None:

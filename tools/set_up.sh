@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 purpose=$1
 case $purpose in
   demo) extras="" packages="libportaudio2" ;;
-  test) extras="[test,train]" packages="libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins alsa-utils espeak-ng sox dbus-daemon rtkit" ;;
+  test) extras="[test,train]" packages="libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins alsa-utils espeak-ng sox dbus-daemon rtkit ffmpeg chromium openssl" ;;
   *) echo "usage: $0 demo|test" >&2; exit 2 ;;
 esac
 
