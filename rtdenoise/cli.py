@@ -331,7 +331,7 @@ def batch(reporter: Reporter, /, **options: Any) -> None:
 @click.option("--no-browser", is_flag=True, help="Print the address only.")
 @click.pass_obj
 def web(reporter: Reporter, port: int, no_browser: bool) -> None:
-    """Hear and see it on a page in the browser, and steer live sound from there.
+    """Hear, see and steer it on a page in the browser.
 
     The page is for this computer and for whoever has the address that is printed. Nothing leaves it.
     """
