@@ -30,12 +30,7 @@ class PcmDenoiser:
         model: the ``Model``.
         latency: shift between input and output, in samples of one channel.
 
-    Raises:
-        ParameterError: a parameter outside its legal values.
-        ModelError: the model cannot be loaded.
-
-    One object is one stream: use it from one thread at a time. ``attenuation_limit_db`` and ``bypass`` may be set from
-    any thread.
+    Raises what a ``Denoiser`` raises, and is used by threads as one is.
     """
 
     def __init__(
