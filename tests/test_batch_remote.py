@@ -13,6 +13,7 @@ from rtdenoise.batch.folders import LocalFolder, open_folder
 from rtdenoise.batch.journal import Journal
 from rtdenoise.batch.log import NAME
 from rtdenoise.batch.work import Task, Wishes, denoise_file, digest_of
+from rtdenoise.errors import MissingPackageError
 
 fsspec = pytest.importorskip("fsspec")
 distributed = pytest.importorskip("distributed")
@@ -157,10 +158,10 @@ def test_places_that_cannot_be_reached(recordings, memory, leaky, tmp_path, monk
     assert "memory://talks/gone.wav cannot be read (FileNotFoundError: " in outcome.fault
     monkeypatch.setitem(sys.modules, "rtdenoise.batch.remote", None)
     open_folder.cache_clear()
-    with pytest.raises(ParameterError, match=r"URLs need fsspec: pip install 'rtdenoise\[cluster\]'"):
+    with pytest.raises(MissingPackageError, match=r"URLs need fsspec: pip install 'rtdenoise\[cluster\]'"):
         open_folder("memory://talks")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ParameterError, match=r"--engine dask needs Dask: pip install 'rtdenoise\[cluster\]'"):
+    with pytest.raises(MissingPackageError, match=r"--engine dask needs Dask: pip install 'rtdenoise\[cluster\]'"):
         batch(recordings, tmp_path / "out", leaky, engine="dask", scheduler="tcp://127.0.0.1:9", jobs=None)
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any
 
 from .. import __version__
-from ..errors import ParameterError, RtdenoiseError
+from ..errors import MissingPackageError, ParameterError, RtdenoiseError
 from .work import Events, Outcome, Task, Wishes, denoise_file
 
 _CONNECT_SECONDS, _WORKER_SECONDS, _CLOSE_SECONDS = 5, 10, 0.5
@@ -29,13 +29,14 @@ def run_on_cluster(tasks: list[Task], wishes: Wishes, scheduler: str) -> Events:
         An `Outcome` for each task, once.
 
     Raises:
-        ParameterError: no scheduler or no worker answers, workers lack this version, or Dask is not installed.
+        MissingPackageError: Dask is not installed.
+        ParameterError: no scheduler or no worker answers, or workers lack this version.
         RtdenoiseError: the scheduler has gone.
     """
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise ParameterError("--engine dask needs Dask: pip install 'rtdenoise[cluster]'") from None
+        raise MissingPackageError("--engine dask needs Dask: pip install 'rtdenoise[cluster]'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here, in one line
     try:
         client = distributed.Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import ParameterError
+from ..errors import MissingPackageError, ParameterError
 from ..files.full_disk import why_not_written
 from .log import LocalLog, Log
 
@@ -150,7 +150,8 @@ def open_folder(place: str) -> Folder:
     """The folder that a path or URL names; it need not be there.
 
     Raises:
-        ParameterError: the URL is of no known kind, or what reaches it is not installed.
+        MissingPackageError: what reaches URLs is not installed.
+        ParameterError: the URL is of no known kind.
     """
     if place.startswith("file://"):
         return LocalFolder(place.removeprefix("file://"))
@@ -159,7 +160,7 @@ def open_folder(place: str) -> Folder:
     try:
         from .remote import RemoteFolder
     except ImportError:
-        raise ParameterError(f"{place}: URLs need fsspec: pip install 'rtdenoise[cluster]'") from None
+        raise MissingPackageError(f"{place}: URLs need fsspec: pip install 'rtdenoise[cluster]'") from None
     return RemoteFolder(place)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RtdenoiseError
+from ..errors import MissingPackageError
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def run_serve(
 
     Raises:
         ParameterError, ModelError, ServeError: it cannot start.
-        RtdenoiseError: a package is missing.
+        MissingPackageError: the extra is not installed.
     """
     for package in ("websockets", "prometheus_client"):
         if importlib.util.find_spec(package) is None:
-            raise RtdenoiseError(
+            raise MissingPackageError(
                 f"serve needs the package {package}, which is not installed: pip install 'rtdenoise[serve]'"
             )
     from ..serve.access import find_token

@@ -9,14 +9,10 @@ from importlib import util
 
 import click
 
-from ..errors import RtdenoiseError
+from ..errors import MissingPackageError
 from .reporter import Reporter
 
 _NEEDED = ("starlette", "uvicorn", "websockets")
-
-
-class MissingPackageError(RtdenoiseError):
-    """A package that only `rtdenoise web` needs is not installed."""
 
 
 def run_web(reporter: Reporter, *, port: int, browser: bool) -> None:
