@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .errors import AudioFileError, DeviceError, ModelError, ParameterError, RtdenoiseError
+from .errors import AudioFileError, DeviceError, MissingPackageError, ModelError, ParameterError, RtdenoiseError
 
 if TYPE_CHECKING:
     from .engine import Denoiser, denoise
@@ -26,6 +26,7 @@ __all__ = [
     "Denoiser",
     "DeviceError",
     "Live",
+    "MissingPackageError",
     "Model",
     "ModelError",
     "ParameterError",

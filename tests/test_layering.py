@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rtdenoise
+from rtdenoise import errors
 
 PACKAGE = Path(rtdenoise.__file__).parent
 MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py"))
@@ -127,6 +128,7 @@ def test_all_that_is_promised_is_there():
     for name in rtdenoise.__all__:
         assert getattr(rtdenoise, name) is not None
     assert dir(rtdenoise) == rtdenoise.__all__
+    assert {name for name, kind in vars(errors).items() if isinstance(kind, type)} <= set(rtdenoise.__all__)
     with pytest.raises(AttributeError, match=r"has no attribute 'Denoyser'; it has .*Denoiser"):
         rtdenoise.Denoyser  # noqa: B018
 
