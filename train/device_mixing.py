@@ -20,7 +20,7 @@ from .config import TrainConfig
 from .data import RATE
 from .errors import DataError
 from .material import Material
-from .mixing import room_response
+from .mixing import Recordings, room_response
 from .plan import Places, Plan, Planner, synthetic_noises
 
 #: Samples of a recording that make one of another speed.
@@ -46,7 +46,8 @@ class DeviceMixer:
         self.n = int(config.mix.crop_seconds * RATE)
         rng = np.random.default_rng([config.seed, 2**32 - 1])
         noise_length = max(self.n, int(_NOISE_SECONDS * RATE))
-        synthetic = synthetic_noises(rng, config.device_noises, noise_length)
+        voices = Recordings(material.speech, config.mix.speech_weights)
+        synthetic = synthetic_noises(rng, config.device_noises, noise_length, voices)
         parts = [material.speech.samples, material.noise.samples, synthetic.reshape(-1)]
         check_size(sum(map(len, parts)))
         self.audio = keras.Variable(np.concatenate(parts), dtype="int16", trainable=False, name="audio")

@@ -8,6 +8,7 @@ from keras import ops
 from rtdenoise.config import TransformConfig
 from rtdenoise.stft import design_windows
 
+from .compiled import exact_products
 from .config import LossConfig
 
 
@@ -28,6 +29,7 @@ class Transform:
         ) / window
         self.inverse = (inverse[:, :, -2 * hop :] * synthesis).reshape(2 * self.n_bins, 2 * hop).astype(np.float32)
         self.forward, self.loss_forward = self.forward.astype(np.float32), self.loss_forward.astype(np.float32)
+        self.thirds, self.barks = third_octave_bands(self.n_bins), bark_bands(self.n_bins)
 
     def frames(self, samples):
         """``(batch, hops * hop_length)`` to ``(batch, hops, n_bins, 2)``: the frame that ends with each hop."""
@@ -45,12 +47,14 @@ class Transform:
         parts = self.window // step
         pieces = ops.reshape(samples[:, : (count + parts - 1) * step], (-1, count + parts - 1, step))
         frames = ops.concatenate([pieces[:, i : i + count] for i in range(parts)], axis=-1)
-        return ops.reshape(ops.matmul(frames, matrix), (-1, count, self.n_bins, 2))
+        with exact_products():
+            return ops.reshape(ops.matmul(frames, matrix), (-1, count, self.n_bins, 2))
 
     def samples(self, frames):
         """``(batch, hops, n_bins, 2)`` to samples of all hops but the last, ``(batch, (hops - 1) * hop_length)``."""
         count = frames.shape[1]
-        pieces = ops.matmul(ops.reshape(frames, (-1, count, 2 * self.n_bins)), self.inverse)
+        with exact_products():
+            pieces = ops.matmul(ops.reshape(frames, (-1, count, 2 * self.n_bins)), self.inverse)
         return ops.reshape(pieces[:, 1:, : self.hop] + pieces[:, :-1, self.hop :], (-1, (count - 1) * self.hop))
 
 
@@ -58,6 +62,22 @@ def real_dft(length: int, window: np.ndarray) -> np.ndarray:
     """``(length, 2 * n_bins)``: real and imaginary part of each bin side by side."""
     spectrum = np.fft.rfft(np.eye(length) * window, axis=1)
     return np.stack([spectrum.real, spectrum.imag], axis=-1).reshape(length, -1)
+
+
+def third_octave_bands(n_bins: int, rate: int = 16000) -> np.ndarray:
+    """``(n_bins, 15)``: 1 where a bin lies in a third of an octave around 150, 189, ... 3810 Hz (Taal et al. 2011)."""
+    frequency = np.linspace(0, rate / 2, n_bins)[:, None]
+    centre = 150 * 2 ** (np.arange(15) / 3)
+    return ((frequency >= centre * 2 ** (-1 / 6)) & (frequency < centre * 2 ** (1 / 6))).astype(np.float32)
+
+
+def bark_bands(n_bins: int, rate: int = 16000, bands: int = 32) -> np.ndarray:
+    """``(n_bins, bands)``: means over the bins of bands of equal width on the Bark scale (Traunmueller 1990)."""
+    frequency = np.linspace(0, rate / 2, n_bins)
+    bark = 26.81 * frequency / (1960 + frequency) - 0.53
+    place = np.clip((bark - bark[1]) / (bark[-1] - bark[1]) * bands, 0, bands - 1e-6).astype(int)
+    member = place[:, None] == np.unique(place)  # low bands narrower than a bin hold none and fall away
+    return (member / member.sum(axis=0)).astype(np.float32)
 
 
 def complex_product(a, b):
@@ -93,6 +113,38 @@ def waveform_loss(estimate, target, noisy):
     return ops.mean(ops.log(share)) / float(np.log(10))
 
 
+def loudness_loss(transform: Transform, estimate, target):
+    """Squared error of the loudness of Bark bands, power to 0.23 (Zwicker), as both kinds of frames ``(...)`` hear it:
+    every band counts alike, so the lower half of the spectrum counts for most."""
+    heard, wanted = (
+        ops.power(ops.matmul(ops.sum(ops.square(frames), axis=-1), transform.barks) + 1e-7, 0.23)
+        for frames in (estimate, target)
+    )
+    return ops.mean(ops.square(heard - wanted))
+
+
+def intelligibility_loss(transform: Transform, estimate, target, frames: int = 24):
+    """One minus ESTOI (Jensen and Taal 2016) of frames 16 ms apart, over the segments of 384 ms in which one speaks.
+
+    Bands are summed at 16 kHz, and no frames are taken out, unlike the measure's own definition.
+    """
+
+    def segments(spectra):
+        envelope = ops.sqrt(ops.matmul(ops.sum(ops.square(spectra), axis=-1), transform.thirds) + 1e-8)
+        count = envelope.shape[1] - frames + 1
+        pieces = ops.stack([envelope[:, i : i + count] for i in range(frames)], axis=2)
+        return normalised(normalised(pieces, 2), 3), ops.sum(ops.square(pieces), axis=(2, 3))
+
+    def normalised(x, axis: int):
+        x = x - ops.mean(x, axis=axis, keepdims=True)
+        return x / ops.sqrt(ops.sum(ops.square(x), axis=axis, keepdims=True) + 1e-8)
+
+    (heard, _), (wanted, energy) = segments(estimate), segments(target)
+    agreement = ops.sum(heard * wanted, axis=(2, 3)) / frames
+    spoken = ops.cast(energy > 1e-3 * ops.max(energy, axis=1, keepdims=True) + 1e-3, "float32")
+    return ops.sum(spoken * (1 - agreement)) / (ops.sum(spoken) + 1e-8)
+
+
 def scale_to_mixture(noisy):
     """``(batch, 1)``: what brings every mixture to the same level."""
     return 0.06 / ops.sqrt(ops.mean(ops.square(noisy), axis=1, keepdims=True) + 1e-8)
@@ -107,8 +159,14 @@ def denoising_loss(config: LossConfig, transform: Transform, masked, noisy, clea
     noisy, clean, masked = noisy * scale, clean * scale, masked * scale[:, :, None, None]
     estimate = transform.samples(masked)
     clean_part, noisy_part = clean[:, : estimate.shape[1]], noisy[:, : estimate.shape[1]]
-    return (
-        spectral_loss(config, transform.loss_frames(estimate), transform.loss_frames(clean_part))
+    heard, wanted = transform.loss_frames(estimate), transform.loss_frames(clean_part)
+    loss = (
+        spectral_loss(config, heard, wanted)
         + config.masked_frames * spectral_loss(config, masked, transform.frames(clean))
         + config.waveform * waveform_loss(estimate, clean_part, noisy_part)
     )
+    if config.loudness:
+        loss = loss + config.loudness * loudness_loss(transform, heard, wanted)
+    if config.intelligibility:
+        loss = loss + config.intelligibility * intelligibility_loss(transform, heard, wanted)
+    return loss

@@ -96,6 +96,18 @@ def clicks(rng: np.random.Generator, n: int) -> Float32:
     return out[:n] + 1e-4 * coloured_noise(rng, n)
 
 
+def babble(rng: np.random.Generator, n: int, speech: Recordings) -> Float32:
+    """Five to twelve voices at once, of which none can be followed."""
+    voices = [speech.crop(rng, n, -45) for _ in range(rng.integers(5, 13))]
+    return np.sum([v / np.sqrt(power(v) + 1e-9) * from_db(rng.uniform(-8, 0)) for v in voices], axis=0, dtype=np.float32)
+
+
+def synthetic_noise(rng: np.random.Generator, n: int, speech: Recordings) -> Float32:
+    """``(n,)``, at any level: what noise recordings hold too little of."""
+    kind = rng.choice(4, p=[0.35, 0.2, 0.15, 0.3])
+    return babble(rng, n, speech) if kind == 3 else [coloured_noise, hum, clicks][kind](rng, n)
+
+
 def room_response(rng: np.random.Generator, measured: list[Float32]) -> Float32:
     """A room: one that was measured, or decaying noise after a direct sound (0.1 to 0.8 s to -60 dB)."""
     if measured and rng.random() < 0.25:
@@ -135,7 +147,7 @@ class Mixer:
 
     def _one_noise(self, rng: np.random.Generator, n: int) -> Float32:
         if rng.random() < self.config.synthetic_noise:
-            noise = [coloured_noise, hum, clicks][rng.choice(3, p=[0.5, 0.3, 0.2])](rng, n)
+            noise = synthetic_noise(rng, n, self.speech)
         else:
             noise = self._changed_speed(rng, self.noise, n, -55)
         noise = self._coloured(rng, noise)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .config import MixConfig
 from .data import Corpus
-from .mixing import Recordings, clicks, coloured_noise, hum
+from .mixing import Recordings, synthetic_noise
 
 #: Samples over which energies are kept.
 PART = 160
@@ -81,12 +81,12 @@ class Places:
         return self.starts[which] + self.base, self.lengths[which], start
 
 
-def synthetic_noises(rng: np.random.Generator, count: int, n: int) -> NDArray[np.int16]:
-    """``(count, n)`` int16: coloured noise, hum and clicks, as often as the mixer on the host makes them."""
+def synthetic_noises(rng: np.random.Generator, count: int, n: int, speech: Recordings) -> NDArray[np.int16]:
+    """``(count, n)`` int16: each kind as often as the mixer on the host makes it."""
     rows = []
     for _ in range(count):
-        noise = [coloured_noise, hum, clicks][rng.choice(3, p=[0.5, 0.3, 0.2])](rng, n)
-        rows.append((noise / np.abs(noise).max() * 32767).astype(np.int16))
+        noise = synthetic_noise(rng, n, speech)
+        rows.append((noise / (np.abs(noise).max() + 1e-9) * 32767).astype(np.int16))
     return np.stack(rows)
 
 
