@@ -100,6 +100,21 @@ def save_leaky(path: Path, **metadata: str | None) -> Path:
     )
 
 
+def save_features(path: Path, **metadata: str | None) -> Path:
+    """A model of features, whose mask is them: magnitude as real part, and the sum of both parts as imaginary part."""
+    nodes = [
+        helper.make_node("Transpose", ["features"], ["bins_first"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["bins_first", "shape"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "picked"], ["mask"]),
+    ]
+    constants = [
+        helper.make_tensor("shape", TensorProto.INT64, [3], [1, N_BINS - 1, 3]),
+        constant("picked", [0.0, 1.0, 0.0, 1.0, 1.0, 0.0], [3, 2]),
+    ]
+    inputs, outputs = [tensor("features", [1, 3, 1, N_BINS - 1])], [tensor("mask", [1, N_BINS - 1, 2])]
+    return save(path, nodes, constants, inputs, outputs, **{"compression": "0.3", **metadata})
+
+
 def save_delay(path: Path, **metadata: str | None) -> Path:
     """The frame before this one, over this one: mask * frame is the previous frame, so all comes a hop later."""
     nodes = [
