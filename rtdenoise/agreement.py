@@ -5,7 +5,7 @@ the transform it was trained for. There are two kinds. Without ``kind`` in the m
 takes ``frame`` float32 (1, n_bins, 2), real and imaginary part, and any number of ``state_*``; it gives ``mask`` of the
 frame's shape and ``next_state_*`` of the states' shapes. With a ``compression`` it takes, instead of ``frame``,
 ``features`` float32 (1, 3, 1, n_bins - 1), what `features.compress` makes of all bins but the topmost, and gives a
-``mask`` (1, n_bins - 1, 2), whose last bin goes for the topmost, too: in the graph both would cost a tenth of its time.
+``mask`` (1, n_bins - 1, 2), whose last bin goes for the topmost, too: in a graph both would take 9 % of its time.
 With ``kind`` ``context`` it takes ``magnitudes`` float32 (1, n_frames, n_bins) of a whole context frame and gives as
 many ``gains``, real and not below 0.
 """

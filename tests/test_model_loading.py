@@ -6,7 +6,17 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tiny_models import METADATA, N_BINS, save, save_constant, save_delay, save_features, save_leaky, tensor
+from tiny_models import (
+    METADATA,
+    N_BINS,
+    save,
+    save_constant,
+    save_delay,
+    save_features,
+    save_features_inside,
+    save_leaky,
+    tensor,
+)
 
 from rtdenoise import Denoiser, Model, ModelError, available_models, denoise
 from rtdenoise import model as model_module
@@ -221,6 +231,15 @@ def test_a_model_of_features_sees_them_and_its_last_bin_goes_for_the_topmost(tmp
         assert mask[-1] == mask[-2]
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_a_model_of_features_is_heard_as_one_that_makes_them_itself(tmp_path, noise, rate):
+    samples = 0.1 * noise(rate)
+    outside = denoise(samples, rate, save_features(tmp_path / "outside.onnx"))
+    inside = denoise(samples, rate, save_features_inside(tmp_path / "inside.onnx"))
+    assert np.abs(outside).max() > 0.01
+    np.testing.assert_allclose(outside, inside, atol=1e-6)
+
+
 def test_the_stepped_model_equals_onnx_runtime_fed_by_hand():
     """Of the shipped model: ping-ponged buffers must not change what it computes."""
     import onnxruntime
@@ -268,6 +287,6 @@ def test_states_are_separate(tmp_path):
 
 def test_the_tiny_models_are_valid_onnx(tmp_path):
     """Else the tests above might refuse them for another reason than the one they name."""
-    for make in (save_constant, save_leaky, save_delay, save_features):
+    for make in (save_constant, save_leaky, save_delay, save_features, save_features_inside):
         onnx.checker.check_model(onnx.load(make(tmp_path / "model.onnx")))
         Model.load(tmp_path / "model.onnx")
