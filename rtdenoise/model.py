@@ -46,7 +46,7 @@ class State:
         # Two sets of buffers that swap roles each hop: one is read while the other is written, nothing is allocated.
         shapes = {tensor.name: tensor.shape for tensor in session.get_inputs() if tensor.name not in seen}
         sets = [{name: np.zeros(shape, np.float32) for name, shape in shapes.items()} for _ in range(2)]
-        self._keep_alive = (features, sets)
+        self._keep_alive = (frame, mask, features, sets)
         self._calls = []
         for now, following in ((sets[0], sets[1]), (sets[1], sets[0])):
             next_states = {f"next_{name}": array for name, array in following.items()}
