@@ -3,8 +3,11 @@
 Every file carries metadata: ``rtdenoise_format``, name, version, what it was trained on and under which licences, and
 the transform it was trained for. There are two kinds. Without ``kind`` in the metadata a file is a model of hops: it
 takes ``frame`` float32 (1, n_bins, 2), real and imaginary part, and any number of ``state_*``; it gives ``mask`` of the
-frame's shape and ``next_state_*`` of the states' shapes. With ``kind`` ``context`` it takes ``magnitudes`` float32
-(1, n_frames, n_bins) of a whole context frame and gives as many ``gains``, real and not below 0.
+frame's shape and ``next_state_*`` of the states' shapes. With a ``compression`` it takes, instead of ``frame``,
+``features`` float32 (1, 3, 1, n_bins - 1), what `features.compress` makes of all bins but the topmost, and gives a
+``mask`` (1, n_bins - 1, 2), whose last bin goes for the topmost, too: in a graph both would take 9 % of its time.
+With ``kind`` ``context`` it takes ``magnitudes`` float32 (1, n_frames, n_bins) of a whole context frame and gives as
+many ``gains``, real and not below 0.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ def check(path: Path, session: onnxruntime.InferenceSession) -> TransformConfig 
         _check_context(transform, inputs, outputs, refuse)
     else:
         transform = _hop_transform(metadata, refuse)
-        _check_hops(transform, inputs, outputs, refuse)
+        _check_hops(transform, _has_features(metadata, refuse), inputs, outputs, refuse)
     return transform
 
 
@@ -81,6 +84,17 @@ def _hop_transform(metadata: Mapping[str, str], refuse: Refuse) -> TransformConf
     return transform
 
 
+def _has_features(metadata: Mapping[str, str], refuse: Refuse) -> bool:
+    text = metadata.get("compression", "1")
+    try:
+        possible = 0.0 < float(text) <= 1.0
+    except ValueError:
+        possible = False
+    if not possible:
+        raise refuse(f"compression {text!r} in its metadata", "a number above 0 and up to 1, or none")
+    return "compression" in metadata
+
+
 def _context_transform(metadata: Mapping[str, str], refuse: Refuse) -> ContextTransform:
     try:
         transform = ContextTransform(*(int(metadata[key]) for key in _OF_CONTEXT))
@@ -91,12 +105,15 @@ def _context_transform(metadata: Mapping[str, str], refuse: Refuse) -> ContextTr
     return transform
 
 
-def _check_hops(transform: TransformConfig, inputs: Tensors, outputs: Tensors, refuse: Refuse) -> None:
+def _check_hops(
+    transform: TransformConfig, has_features: bool, inputs: Tensors, outputs: Tensors, refuse: Refuse
+) -> None:
+    bins = transform.n_bins - 1 if has_features else transform.n_bins
+    seen, shape = ("features", [1, 3, 1, bins]) if has_features else ("frame", [1, bins, 2])
     states = [name for name in inputs if name.startswith("state_")]
-    _check_names({"frame", *states}, inputs, {"mask", *(f"next_{name}" for name in states)}, outputs, refuse)
-    shape = [1, transform.n_bins, 2]
-    _check_shape(inputs["frame"], shape, refuse)
-    _check_shape(outputs["mask"], shape, refuse)
+    _check_names({seen, *states}, inputs, {"mask", *(f"next_{name}" for name in states)}, outputs, refuse)
+    _check_shape(inputs[seen], shape, refuse)
+    _check_shape(outputs["mask"], [1, bins, 2], refuse)
     for name in states:
         if outputs[f"next_{name}"].shape != inputs[name].shape:
             raise refuse(f"next_{name} of shape {outputs[f'next_{name}'].shape}", f"{inputs[name].shape} as {name}")
@@ -113,7 +130,8 @@ def _check_names(
     wanted_inputs: set[str], inputs: Tensors, wanted_outputs: set[str], outputs: Tensors, refuse: Refuse
 ) -> None:
     if set(inputs) != wanted_inputs:
-        raise refuse(f"inputs {sorted(inputs)}", "frame and state_*" if "frame" in wanted_inputs else "magnitudes")
+        kinds = ("frame and state_*", "features and state_*", "magnitudes")
+        raise refuse(f"inputs {sorted(inputs)}", next(kind for kind in kinds if kind.split()[0] in wanted_inputs))
     if set(outputs) != wanted_outputs:
         raise refuse(f"outputs {sorted(outputs)}", f"{sorted(wanted_outputs)}")
     for tensor in [*inputs.values(), *outputs.values()]:

@@ -37,20 +37,39 @@ class State:
         mask: (n_bins,) complex64, written by the last step.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        shapes = {tensor.name: tuple(tensor.shape) for tensor in session.get_inputs()}
-        frame_shape = shapes.pop("frame")
-        frame = np.zeros(frame_shape, np.float32)
-        mask = np.zeros(frame_shape, np.float32)
-        self.frame: Complex64 = frame.view(np.complex64).reshape(-1)
-        self.mask: Complex64 = mask.view(np.complex64).reshape(-1)
+    def __init__(self, session: onnxruntime.InferenceSession, n_bins: int, compression: float | None) -> None:
+        self.frame: Complex64 = np.zeros(n_bins, np.complex64)
+        self.mask: Complex64 = np.zeros(n_bins, np.complex64)
+        frame, mask = (array.view(np.float32).reshape(1, n_bins, 2) for array in (self.frame, self.mask))
+        features = np.zeros((1, 3, 1, n_bins - 1), np.float32)
+        seen, judged = ({"frame": frame}, mask) if compression is None else ({"features": features}, mask[:, :-1])
         # Two sets of buffers that swap roles each hop: one is read while the other is written, nothing is allocated.
+        shapes = {tensor.name: tensor.shape for tensor in session.get_inputs() if tensor.name not in seen}
         sets = [{name: np.zeros(shape, np.float32) for name, shape in shapes.items()} for _ in range(2)]
-        self._keep_alive = (frame, mask, sets)
+        self._keep_alive = (frame, mask, features, sets)
         self._calls = []
         for now, following in ((sets[0], sets[1]), (sets[1], sets[0])):
             next_states = {f"next_{name}": array for name, array in following.items()}
-            self._calls.append(_bind(session, {"frame": frame, **now}, {"mask": mask, **next_states}))
+            call = _bind(session, seen | now, {"mask": judged, **next_states})
+            if compression is not None:
+                call = _after_features(call, self, compression, features[0, :, 0])
+            self._calls.append(call)
+
+
+def _after_features(
+    call: Callable[[], None], state: State, compression: float, features: Float32
+) -> Callable[[], None]:
+    """``call`` with what its model leaves to others: the features of the frame, and the topmost bin of the mask."""
+    from .features import compress  # numba takes a second to import, and who asks for a model's metadata needs none
+
+    frame, mask = state.frame, state.mask
+
+    def step() -> None:
+        compress(frame, compression, features)
+        call()
+        mask[-1] = mask[-2]
+
+    return step
 
 
 class Context:
@@ -105,6 +124,7 @@ class Model:
         self.name = self.metadata["name"]
         self.version = self.metadata["version"]
         self._session = session
+        self._compression = float(self.metadata["compression"]) if "compression" in self.metadata else None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
@@ -127,7 +147,7 @@ class Model:
 
     def initial_state(self) -> State:
         """The state of a stream that has heard nothing yet: all zeros."""
-        return State(self._session)
+        return State(self._session, self.transform.n_bins, self._compression)
 
     def new_context(self) -> Context:
         """Of a model of context frames: the arrays that it reads and writes."""

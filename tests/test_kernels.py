@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rtdenoise.config import NATIVE_RATES, STREAM_TRANSFORM
+from rtdenoise.features import compress, compress_numpy
 from rtdenoise.gain import apply_gain, apply_gain_numpy
 from rtdenoise.stft import (
     analyse_hop,
@@ -60,6 +61,20 @@ def test_analysis(rate):
         assert np.abs(spectrum - spectrum_2).max() < 1e-6 * largest
         assert np.abs(frame - frame_2).max() < 1e-6 * largest * scale
         assert not frame[transform.n_bins :].any()
+
+
+@pytest.mark.parametrize("compression", [0.3, 0.5, 1.0])
+def test_features(compression):
+    rng = np.random.default_rng(4)
+    directions = np.exp(2j * np.pi * rng.uniform(size=MODEL_BINS))
+    frame = (directions * 10.0 ** rng.uniform(-20, 5, MODEL_BINS)).astype(np.complex64)
+    frame[:3] = 0, 1e5, 1e-25j
+    features, features_2 = (np.full((3, MODEL_BINS - 1), np.nan, np.float32) for _ in range(2))
+    compress(frame, compression, features)
+    compress_numpy(frame, compression, features_2)
+    np.testing.assert_allclose(features, features_2, rtol=1e-6)
+    assert features[2, 0] == pytest.approx(1e-5**compression), "silence is that loud"
+    assert features[2, 1] == pytest.approx(1e5**compression)
 
 
 @pytest.mark.parametrize("rate", NATIVE_RATES)

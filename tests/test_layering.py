@@ -24,8 +24,9 @@ ALLOWED = {
     "stft": {"compiled", "config", "errors", "gain"},
     "resample": set(),
     "live/ring_buffer": {"compiled", "errors"},
+    "features": {"compiled"},
     "agreement": {"config", "errors"},
-    "model": {"agreement", "config", "errors"},
+    "model": {"agreement", "config", "errors", "features"},
     "spectral": {"config", "gain", "model", "stft"},
     "context_stft": {"compiled", "config"},
     "context": {"config", "context_stft", "model", "stft"},
@@ -50,6 +51,7 @@ THIRD_PARTY = {
     "stft": {"numpy", "rocket_fft"},
     "resample": {"numpy", "soxr"},
     "live/ring_buffer": {"numpy", "numba"},
+    "features": {"numpy"},
     "agreement": {"onnxruntime"},
     "model": {"numpy", "onnxruntime"},
     "spectral": {"numpy"},
@@ -110,6 +112,12 @@ def test_a_plain_import_is_light():
     loaded = modules_after("import rtdenoise; dir(rtdenoise); rtdenoise.__version__")
     assert "rtdenoise" in loaded
     assert not loaded & {"numba", "rocket_fft", "sounddevice", "onnxruntime", "soundfile", "soxr", "scipy", *FORBIDDEN}
+
+
+def test_what_models_say_of_themselves_needs_no_numba():
+    loaded = modules_after("import rtdenoise; rtdenoise.available_models()")
+    assert "onnxruntime" in loaded
+    assert not loaded & {"numba", "rocket_fft"}
 
 
 def test_denoising_needs_no_sound_server():

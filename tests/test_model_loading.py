@@ -6,10 +6,21 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tiny_models import METADATA, N_BINS, save, save_constant, save_delay, save_leaky, tensor
+from tiny_models import (
+    METADATA,
+    N_BINS,
+    save,
+    save_constant,
+    save_delay,
+    save_features,
+    save_features_inside,
+    save_leaky,
+    tensor,
+)
 
 from rtdenoise import Denoiser, Model, ModelError, available_models, denoise
 from rtdenoise import model as model_module
+from rtdenoise.features import compress_numpy
 
 FRAME = [1, N_BINS, 2]
 
@@ -38,6 +49,12 @@ def identity_nodes(source: str = "frame", target: str = "mask"):
         ("hop_length", "0", "a transform that cannot be used"),
         ("hop_length", "400", "a transform that cannot be used.*at least three hops"),
         ("n_bins", "256", "n_bins 256, expected 257 for a window of 512"),
+        ("compression", "much", "compression 'much' in its metadata, expected a number above 0 and up to 1, or none"),
+        ("compression", "0", "compression '0'"),
+        ("compression", "1.01", "compression '1.01'"),
+        ("compression", "nan", "compression 'nan'"),
+        ("compression", "", "compression ''"),
+        ("compression", "0.3", r"inputs \['frame'\], expected features and state_\*"),
         ("parameters", "many", "parameters 'many'"),
         ("macs_per_hop", None, "macs_per_hop None"),
     ],
@@ -91,6 +108,22 @@ def test_inputs_and_outputs_are_checked(tmp_path, nodes, inputs, outputs, messag
     path = save(tmp_path / "model.onnx", nodes, [first], inputs, outputs)
     with pytest.raises(ModelError, match=message):
         Model.load(path)
+
+
+def test_inputs_and_outputs_of_models_of_features_are_checked(tmp_path):
+    path = tmp_path / "model.onnx"
+    with pytest.raises(ModelError, match=r"inputs \['features'\], expected frame and state_\*"):
+        Model.load(save_features(path, compression=None))
+    shape = [1, 3, 1, N_BINS - 1]
+    pick = helper.make_node("Gather", ["features", "first"], ["mask"], axis=1)
+    for features, mask, message in (
+        ([1, 3, 1, N_BINS], [1, N_BINS, 2], r"features of shape \[1, 3, 1, 257\], expected \[1, 3, 1, 256\]"),
+        (shape, [1, 1, 1, N_BINS - 1], r"mask of shape \[1, 1, 1, 256\], expected \[1, 256, 2\]"),
+    ):
+        first = helper.make_tensor("first", TensorProto.INT64, [1], [0])
+        save(path, [pick], [first], [tensor("features", features)], [tensor("mask", mask)], compression="0.3")
+        with pytest.raises(ModelError, match=message):
+            Model.load(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF....WAVEfmt ", b"\x00" * 1000, b"{}"])
@@ -183,22 +216,47 @@ def test_a_step_gives_the_mask_and_takes_the_state_on(tmp_path):
         previous = frame
 
 
+@pytest.mark.parametrize("compression", ["0.3", "1"])
+def test_a_model_of_features_sees_them_and_its_last_bin_goes_for_the_topmost(tmp_path, compression):
+    model = Model.load(save_features(tmp_path / "model.onnx", compression=compression))
+    rng = np.random.default_rng(2)
+    frame = (rng.standard_normal(N_BINS) + 1j * rng.standard_normal(N_BINS)).astype(np.complex64)
+    re, im, magnitude = features = np.empty((3, N_BINS - 1), np.float32)
+    compress_numpy(frame, float(compression), features)
+    state = model.initial_state()
+    for _ in range(3):  # both of the calls that take turns
+        mask = model.step(frame, state)
+        assert mask.shape == (N_BINS,)
+        np.testing.assert_allclose(mask[:-1], magnitude + 1j * (re + im), atol=1e-6)
+        assert mask[-1] == mask[-2]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_a_model_of_features_is_heard_as_one_that_makes_them_itself(tmp_path, noise, rate):
+    samples = 0.1 * noise(rate)
+    outside = denoise(samples, rate, save_features(tmp_path / "outside.onnx"))
+    inside = denoise(samples, rate, save_features_inside(tmp_path / "inside.onnx"))
+    assert np.abs(outside).max() > 0.01
+    np.testing.assert_allclose(outside, inside, atol=1e-6)
+
+
 def test_the_stepped_model_equals_onnx_runtime_fed_by_hand():
     """Of the shipped model: ping-ponged buffers must not change what it computes."""
     import onnxruntime
 
     model = Model.load("stream")
     session = onnxruntime.InferenceSession(str(model.path), providers=["CPUExecutionProvider"])
-    by_hand = {t.name: np.zeros(t.shape, np.float32) for t in session.get_inputs() if t.name != "frame"}
+    by_hand = {t.name: np.zeros(t.shape, np.float32) for t in session.get_inputs() if t.name != "features"}
     names = [t.name for t in session.get_outputs()]
     rng = np.random.default_rng(0)
-    state = model.initial_state()
+    state, fed = model.initial_state(), np.empty((1, 3, 1, N_BINS - 1), np.float32)
     for _ in range(70):
         frame = (rng.standard_normal(N_BINS) + 1j * rng.standard_normal(N_BINS)).astype(np.complex64)
         mask = model.step(frame, state)
-        fed = frame.view(np.float32).reshape(FRAME)
-        results = dict(zip(names, session.run(names, {"frame": fed, **by_hand}), strict=True))
-        assert np.abs(results["mask"].reshape(-1).view(np.complex64) - mask).max() < 1e-5
+        compress_numpy(frame, float(model.metadata["compression"]), fed[0, :, 0])
+        results = dict(zip(names, session.run(names, {"features": fed, **by_hand}), strict=True))
+        assert np.abs(results["mask"].reshape(-1).view(np.complex64) - mask[:-1]).max() < 1e-5
+        assert mask[-1] == mask[-2]
         by_hand = {name: results[f"next_{name}"] for name in by_hand}
 
 
@@ -229,6 +287,6 @@ def test_states_are_separate(tmp_path):
 
 def test_the_tiny_models_are_valid_onnx(tmp_path):
     """Else the tests above might refuse them for another reason than the one they name."""
-    for make in (save_constant, save_leaky, save_delay):
+    for make in (save_constant, save_leaky, save_delay, save_features, save_features_inside):
         onnx.checker.check_model(onnx.load(make(tmp_path / "model.onnx")))
         Model.load(tmp_path / "model.onnx")

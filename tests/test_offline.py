@@ -19,17 +19,20 @@ def plain(model, samples: np.ndarray, rate: int) -> np.ndarray:
     analysis, synthesis = design_windows(transform)
     session = onnxruntime.InferenceSession(str(model.path), providers=["CPUExecutionProvider"])
     names = [tensor.name for tensor in session.get_outputs()]
-    states = {t.name: np.zeros(t.shape, np.float32) for t in session.get_inputs() if t.name != "frame"}
+    seen = "features" if "compression" in model.metadata else "frame"
+    states = {t.name: np.zeros(t.shape, np.float32) for t in session.get_inputs() if t.name != seen}
     padded = np.concatenate([np.zeros(window - hop), samples, np.zeros(2 * hop)])
     out = np.zeros(len(padded))
     for end in range(window, len(padded) + 1, hop):
         spectrum = np.fft.rfft(padded[end - window : end] * analysis)
-        frame = np.zeros((1, model.transform.n_bins, 2), np.float32)
-        scaled = spectrum[:shared] * model.transform.window_length / window
-        frame[0, :shared] = np.stack([scaled.real, scaled.imag], axis=-1)
-        results = dict(zip(names, session.run(names, {"frame": frame, **states}), strict=True))
+        frame = np.zeros(model.transform.n_bins, np.complex128)
+        frame[:shared] = spectrum[:shared] * model.transform.window_length / window
+        parts = np.stack([frame.real, frame.imag], axis=-1)[None]
+        given = compressed(frame[:-1], model) if seen == "features" else parts
+        results = dict(zip(names, session.run(names, {seen: given.astype(np.float32), **states}), strict=True))
         states = {name: results[f"next_{name}"] for name in states}
         mask = results["mask"][0].astype(np.float64) @ [1, 1j]
+        mask = np.append(mask, mask[-1]) if seen == "features" else mask
         gain = np.empty(transform.n_bins, np.complex128)
         gain[:shared] = mask[:shared]
         if transform.n_bins > shared:
@@ -37,6 +40,13 @@ def plain(model, samples: np.ndarray, rate: int) -> np.ndarray:
             gain[shared:] = np.average(np.abs(mask[top]), weights=np.abs(spectrum[top]) ** 2)
         out[end - 2 * hop : end] += np.fft.irfft(spectrum * gain, window)[-2 * hop :] * synthesis
     return out[window - hop :][: len(samples)]
+
+
+def compressed(frame: np.ndarray, model) -> np.ndarray:
+    """``(1, 3, 1, bins)``: real part, imaginary part, magnitude, the magnitudes to the power that the model states."""
+    magnitude = np.sqrt(np.abs(frame) ** 2 + 1e-10)
+    factor = magnitude ** (float(model.metadata["compression"]) - 1)
+    return (np.stack([frame.real, frame.imag, magnitude]) * factor)[None, :, None]
 
 
 @pytest.mark.parametrize("rate", NATIVE_RATES)

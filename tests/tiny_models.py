@@ -100,6 +100,52 @@ def save_leaky(path: Path, **metadata: str | None) -> Path:
     )
 
 
+def save_features(path: Path, **metadata: str | None) -> Path:
+    """A model of features, whose mask is them: magnitude as real part, and the sum of both parts as imaginary part."""
+    inputs, outputs = [tensor("features", [1, 3, 1, N_BINS - 1])], [tensor("mask", [1, N_BINS - 1, 2])]
+    nodes, constants = _mask_of_features("mask")
+    return save(path, nodes, constants, inputs, outputs, **{"compression": "0.3", **metadata})
+
+
+def save_features_inside(path: Path, **metadata: str | None) -> Path:
+    """The same as a model of frames, which makes the features and the topmost bin of the mask itself."""
+    nodes, constants = _mask_of_features("most")
+    nodes = [
+        helper.make_node("Gather", ["frame", "bins"], ["parts"], axis=1),
+        helper.make_node("ReduceSumSquare", ["parts"], ["squares"], axes=[2], keepdims=1),
+        helper.make_node("Add", ["squares", "power_floor"], ["power"]),
+        helper.make_node("Sqrt", ["power"], ["magnitude"]),
+        helper.make_node("Pow", ["power", "exponent"], ["scale"]),
+        helper.make_node("Concat", ["parts", "magnitude"], ["all"], axis=2),
+        helper.make_node("Mul", ["all", "scale"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["channels_first"], perm=[0, 2, 1]),
+        helper.make_node("Reshape", ["channels_first", "features_shape"], ["features"]),
+        *nodes,
+        helper.make_node("Pad", ["most", "one_bin"], ["mask"], mode="edge"),
+    ]
+    constants += [
+        helper.make_tensor("bins", TensorProto.INT64, [N_BINS - 1], range(N_BINS - 1)),
+        helper.make_tensor("features_shape", TensorProto.INT64, [4], [1, 3, 1, N_BINS - 1]),
+        helper.make_tensor("one_bin", TensorProto.INT64, [6], [0, 0, 0, 0, 1, 0]),
+        constant("power_floor", [1e-10]),
+        constant("exponent", [0.5 * (0.3 - 1.0)]),
+    ]
+    return save(path, nodes, constants, **metadata)
+
+
+def _mask_of_features(name: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    nodes = [
+        helper.make_node("Transpose", ["features"], ["bins_first"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["bins_first", "rows_shape"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "picked"], [name]),
+    ]
+    constants = [
+        helper.make_tensor("rows_shape", TensorProto.INT64, [3], [1, N_BINS - 1, 3]),
+        constant("picked", [0.0, 1.0, 0.0, 1.0, 1.0, 0.0], [3, 2]),
+    ]
+    return nodes, constants
+
+
 def save_delay(path: Path, **metadata: str | None) -> Path:
     """The frame before this one, over this one: mask * frame is the previous frame, so all comes a hop later."""
     nodes = [

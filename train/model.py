@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from rtdenoise.features import POWER_FLOOR
+
 from .config import NetConfig
 from .layers import FrequencyConv, FrequencyMixer, TimeGRU
 
@@ -42,7 +44,7 @@ class StreamNet(keras.Model):
     def features(self, frames):
         """Real part, imaginary part and magnitude, compressed to ``config.compression``, without the topmost bin."""
         frames = frames[:, :, : self.n_bins - 1, :]
-        power = ops.sum(ops.square(frames), axis=-1, keepdims=True) + 1e-10
+        power = ops.sum(ops.square(frames), axis=-1, keepdims=True) + POWER_FLOOR
         scale = ops.power(power, 0.5 * (self.config.compression - 1.0))
         return ops.concatenate([frames * scale, ops.power(power, 0.5 * self.config.compression)], axis=-1)
 
