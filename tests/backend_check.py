@@ -51,6 +51,16 @@ def gradients(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found
 
 
+def products_of_the_transform() -> str:
+    """How JAX would compute the transform's product."""
+    import jax
+
+    from rtdenoise.config import STREAM_TRANSFORM
+    from train.losses import Transform
+
+    return str(jax.make_jaxpr(Transform(STREAM_TRANSFORM).frames)(np.zeros((1, 1280), np.float32)))
+
+
 def short_run(folder: Path, out: Path) -> None:
     """Two steps on from ``start.npz``, mixed on the device, and a validation."""
     import dataclasses
@@ -82,4 +92,6 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
     with np.load(folder / "gru.npz") as arrays:
         np.savez(folder / f"gradients_{backend}.npz", **gradients(dict(arrays)))
+    if backend == "jax":
+        (folder / "products.txt").write_text(products_of_the_transform())
     short_run(folder, folder / backend)

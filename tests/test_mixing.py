@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from training_data import make_data
 
+from train import mixing
 from train.config import MixConfig, TrainConfig
 from train.data import DataError, load_corpus
 from train.material import load_rooms
@@ -118,3 +119,27 @@ def test_other_rates_are_converted_and_the_cache_is_used(data, tmp_path):
 
 def test_configurations_survive_json():
     assert TrainConfig.from_json(TrainConfig().to_json()) == TrainConfig()
+
+
+def test_synthetic_noise_is_of_every_kind_and_babble_of_many_voices(data, cache, monkeypatch):
+    speech = make_mixer(PLAIN, data, cache).speech
+    rng = np.random.default_rng(0)
+
+    def pauses(samples):
+        """How far the quietest tenth of the frames of 20 ms lies below the mean, in dB."""
+        powers = np.square(samples[: len(samples) // 320 * 320].reshape(-1, 320)).mean(axis=1)
+        return 10 * np.log10(powers.mean() / np.quantile(powers, 0.1))
+
+    n = 32000
+    voices, crowds = [[pauses(make()) for _ in range(8)] for make in (
+        lambda: speech.crop(rng, n, -45), lambda: mixing.babble(rng, n, speech))]  # fmt: skip
+    assert np.median(crowds) < np.median(voices) - 3
+    made = []
+    for name in ("coloured_noise", "hum", "clicks", "babble"):
+        kind = getattr(mixing, name)
+        monkeypatch.setattr(mixing, name, lambda *a, name=name, kind=kind: (made.append(name), kind(*a))[1])
+    for _ in range(60):
+        noise = mixing.synthetic_noise(rng, 4000, speech)
+        assert noise.shape == (4000,)
+        assert power(noise) > 0
+    assert {"coloured_noise", "hum", "clicks", "babble"} == set(made)

@@ -99,7 +99,9 @@ def clicks(rng: np.random.Generator, n: int) -> Float32:
 def babble(rng: np.random.Generator, n: int, speech: Recordings) -> Float32:
     """Five to twelve voices at once, of which none can be followed."""
     voices = [speech.crop(rng, n, -45) for _ in range(rng.integers(5, 13))]
-    return np.sum([v / np.sqrt(power(v) + 1e-9) * from_db(rng.uniform(-8, 0)) for v in voices], axis=0, dtype=np.float32)
+    return np.sum(
+        [v / np.sqrt(power(v) + 1e-9) * from_db(rng.uniform(-8, 0)) for v in voices], axis=0, dtype=np.float32
+    )
 
 
 def synthetic_noise(rng: np.random.Generator, n: int, speech: Recordings) -> Float32:
