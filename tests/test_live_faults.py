@@ -172,7 +172,7 @@ def test_an_alarm_wakes_at_once_before_or_during_sleep_and_only_once():
     alarm.ring()
     begun = time.monotonic()
     alarm.sleep(10)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
     alarm.sleep(0.01)  # nobody rang again
     sleeper = threading.Thread(target=alarm.sleep, args=(10,))
     sleeper.start()
