@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import benchmarks
-from benchmarks import figures, page, promises, report
+from benchmarks import figures, page, promises, report, statistics
 from benchmarks.figures import Figure
 from benchmarks.provenance import Others
 
@@ -202,6 +202,13 @@ def test_without_matplotlib_there_are_no_pictures_and_the_page_says_so(tmp_path,
     assert "is not installed" in problems[0]
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Here the text of a comparison is looked at, not how fine its probabilities are."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 1000)
+
+
+@pytest.mark.usefixtures("few_resamples")
 def test_nothing_changed_when_nothing_changed():
     results = page.load_results(RESULTS)
     for status in results["report"]["parts"].values():
@@ -214,6 +221,7 @@ def test_nothing_changed_when_nothing_changed():
     assert report.changes(results, busy).endswith("beside the new one: differences of time may be theirs.")
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_what_changed_is_told_with_its_direction():
     results = page.load_results(RESULTS)
     slower = json.loads(json.dumps(results))
