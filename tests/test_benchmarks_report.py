@@ -61,6 +61,7 @@ def test_a_figure_that_drifted_is_found_and_written_anew(tmp_path, monkeypatch, 
     assert module.main(["--check"]) == 0
 
 
+@pytest.mark.alone
 def test_parts_that_fail_are_said_and_the_others_go_on(tmp_path, monkeypatch, capsys):
     how = {"alignment": ["--model", "nonsense"], "scaling": ["--wrong"], "latency": _LATENCY}
     how["hop_time"] = ["--seconds", "0.1", "--runs", "0", "--rate", "16000", "--model", "stream"]
@@ -160,6 +161,7 @@ def test_a_promise_that_is_not_kept_is_said(change, text):
     assert f"| {promise.text} | {promise.measured} | **no** |" in page._promised(found)
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="known on Linux only")
 def test_what_other_programs_take_is_told_from_what_is_ours():
     others = Others()

@@ -18,6 +18,8 @@ from rtdenoise.live.priority import promote_thread
 from rtdenoise.live.realtime import Alarm, lock_memory, quiet_interpreter
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.alone
+
 RATE = 16000
 
 

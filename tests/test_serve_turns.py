@@ -11,6 +11,8 @@ from serving import run
 
 from rtdenoise.serve.turns import Turns, at_once
 
+pytestmark = pytest.mark.alone
+
 
 def steps(name, count, log):
     for _ in range(count):

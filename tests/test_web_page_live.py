@@ -16,7 +16,7 @@ from web_client import sound
 from rtdenoise.commands.demo import load_sample
 from rtdenoise.web.server import PageServer
 
-pytestmark = [needs_browser, needs_server, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, needs_browser, needs_server, pytest.mark.timeout(180)]
 RATE = 48000
 LOUD = 0.1 / np.sqrt(3)
 
