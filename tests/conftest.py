@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import raised
 import tiny_models
 from real_server import start_server
 
@@ -18,6 +19,14 @@ def no_settings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def raised_errors(request):
+    """Where the tests run in parts, the last one has to know what the others raised."""
+    yield
+    if not (request.session.testsfailed or request.config.option.keyword):
+        raised.leave({item.path.name for item in request.session.items})
 
 
 @pytest.fixture(scope="session")

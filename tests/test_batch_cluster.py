@@ -13,6 +13,8 @@ from rtdenoise import AudioFileError, ParameterError, RtdenoiseError
 from rtdenoise.batch import cluster
 from rtdenoise.batch.work import Task, Wishes, digest_of
 
+pytestmark = pytest.mark.alone
+
 distributed = pytest.importorskip("distributed")
 
 

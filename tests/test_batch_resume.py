@@ -14,6 +14,8 @@ from command_line import start
 from rtdenoise import AudioFileError, ParameterError
 from rtdenoise.batch.log import NAME
 
+pytestmark = pytest.mark.alone
+
 COUNT = 12
 
 

@@ -18,6 +18,8 @@ from rtdenoise import AudioFileError, RtdenoiseError
 from rtdenoise.batch import processes, worker
 from rtdenoise.batch.work import Task, Wishes, digest_of
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory):

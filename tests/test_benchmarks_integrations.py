@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from benchmarks import integrations
 from rtdenoise import Model
 from rtdenoise.errors import MissingPackageError
+
+pytestmark = pytest.mark.alone
 
 
 def test_every_door_gets_the_same_sound(tmp_path, capsys):

@@ -12,6 +12,8 @@ from benchmarks import latency
 from benchmarks.between import PassThrough
 from rtdenoise.live.loopback import Delays
 
+pytestmark = pytest.mark.alone
+
 
 @needs_server
 @pytest.mark.timeout(240)

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import benchmarks
-from benchmarks import figures, page, promises, report
+from benchmarks import figures, page, promises, report, statistics
 from benchmarks.figures import Figure
 from benchmarks.provenance import Others
 
@@ -61,6 +61,7 @@ def test_a_figure_that_drifted_is_found_and_written_anew(tmp_path, monkeypatch, 
     assert module.main(["--check"]) == 0
 
 
+@pytest.mark.alone
 def test_parts_that_fail_are_said_and_the_others_go_on(tmp_path, monkeypatch, capsys):
     how = {"alignment": ["--model", "nonsense"], "scaling": ["--wrong"], "latency": _LATENCY}
     how["hop_time"] = ["--seconds", "0.1", "--runs", "0", "--rate", "16000", "--model", "stream"]
@@ -160,6 +161,7 @@ def test_a_promise_that_is_not_kept_is_said(change, text):
     assert f"| {promise.text} | {promise.measured} | **no** |" in page._promised(found)
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="known on Linux only")
 def test_what_other_programs_take_is_told_from_what_is_ours():
     others = Others()
@@ -202,6 +204,13 @@ def test_without_matplotlib_there_are_no_pictures_and_the_page_says_so(tmp_path,
     assert "is not installed" in problems[0]
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Here the text of a comparison is looked at, not how fine its probabilities are."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 1000)
+
+
+@pytest.mark.usefixtures("few_resamples")
 def test_nothing_changed_when_nothing_changed():
     results = page.load_results(RESULTS)
     for status in results["report"]["parts"].values():
@@ -214,6 +223,7 @@ def test_nothing_changed_when_nothing_changed():
     assert report.changes(results, busy).endswith("beside the new one: differences of time may be theirs.")
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_what_changed_is_told_with_its_direction():
     results = page.load_results(RESULTS)
     slower = json.loads(json.dumps(results))

@@ -179,6 +179,7 @@ def test_no_portaudio(tmp_path, wav):
     assert run("--input", wav, "--output", "none", env=environment).code == 0
 
 
+@pytest.mark.live
 @needs_server
 def test_a_device_that_does_not_exist(wav):
     """What there is comes with the answer, the closest name first."""

@@ -137,6 +137,7 @@ def test_the_system_is_not_asked_all_the_time(monkeypatch):
     assert not DefaultWatch([]).changed()
 
 
+@pytest.mark.live
 @needs_server
 @pytest.mark.parametrize(("source", "follows"), [("mic", True), ("fake microphone", False)])
 def test_who_asked_for_the_default_goes_over_to_the_new_one(monkeypatch, patience, identity, source, follows):

@@ -155,6 +155,7 @@ def test_a_run_through_the_simulated_device(tmp_path):
     assert printed["underruns"] != [0] or abs(stated - heard) < 0.1
 
 
+@pytest.mark.live
 @needs_server
 def test_a_run_through_real_loudspeakers(tmp_path):
     server = start_server(16000)

@@ -12,6 +12,8 @@ from rtdenoise.errors import DeviceError, ParameterError
 from rtdenoise.live.clock import SimulatedDevice, SimulatedTime, run_together
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.live
+
 RATE = 16000
 
 

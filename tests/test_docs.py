@@ -92,7 +92,7 @@ def test_every_command_in_the_readme_is_one_that_exists():
         cli.make_context("rtdenoise", ["--inputs", "mic"])
 
 
-@pytest.mark.parametrize("name", GUIDES.keys() - {"command-line.md"})
+@pytest.mark.parametrize("name", sorted(GUIDES.keys() - {"command-line.md"}))
 def test_every_command_in_the_guides_is_one_that_exists(name):
     for words in commands(GUIDES[name]):
         if "--version" not in words:
@@ -159,6 +159,7 @@ async def spoken(speak, samples):
     return sent
 
 
+@pytest.mark.live
 @needs_server
 def test_the_live_python_of_the_guide_runs(server):
     (code,) = (code for code in blocks("python", GUIDES["python.md"]) if "Live(" in code)
@@ -176,6 +177,7 @@ def test_latency_as_the_readme_says():
         assert Denoiser(rate * 1000).latency_seconds == 0.016
 
 
+@pytest.mark.live
 @needs_server
 def test_the_recipe_for_call_programs(noise):
     """The README's own line on a real server; a recorder that listens to the virtual microphone hears something."""

@@ -18,6 +18,8 @@ from rtdenoise.errors import DeviceError
 from rtdenoise.live.devices import DeviceInfo
 from rtdenoise.live.hop_timer import HopTimes
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def quickly(monkeypatch):

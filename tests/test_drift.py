@@ -12,6 +12,8 @@ from rtdenoise.live.drift import LARGEST_CORRECTION, DriftController
 from rtdenoise.live.fractional import FractionalResampler, interpolate, interpolate_numpy, sinc_table
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.live
+
 RATE = 16000
 
 

@@ -259,6 +259,7 @@ def test_ffmpeg_pipe(speechlike, tmp_path):
     assert (tmp_path / "out.wav").read_bytes() == before
 
 
+@pytest.mark.live
 @needs_server
 def test_sounddevice_callback(server, speechlike):
     """Between two devices of a real sound server: what is said into the microphone is heard, and no block is late."""

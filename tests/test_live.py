@@ -10,6 +10,8 @@ from rtdenoise.errors import DeviceError
 from rtdenoise.live.clock import Flags, SimulatedDevice
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.live
+
 RATE = 16000
 EDGE = 40  # samples over which the edges of a gap are rounded
 BLOCK = 64  # what latency="low" means at this rate

@@ -18,6 +18,8 @@ from rtdenoise.live.priority import promote_thread
 from rtdenoise.live.realtime import Alarm, lock_memory, quiet_interpreter
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.alone
+
 RATE = 16000
 
 
@@ -172,7 +174,7 @@ def test_an_alarm_wakes_at_once_before_or_during_sleep_and_only_once():
     alarm.ring()
     begun = time.monotonic()
     alarm.sleep(10)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
     alarm.sleep(0.01)  # nobody rang again
     sleeper = threading.Thread(target=alarm.sleep, args=(10,))
     sleeper.start()

@@ -15,6 +15,8 @@ from rtdenoise.files.pipes import PipeReader, RawFormat
 from rtdenoise.live.clock import SimulatedDevice
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.live
+
 RATE = 16000
 
 

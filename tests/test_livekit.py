@@ -25,6 +25,8 @@ except ModuleNotFoundError as error:
 
 from rtdenoise.integrations.livekit import RtDenoiseProcessor
 
+pytestmark = pytest.mark.live
+
 RATES = [8000, 16000, 24000, 48000]
 
 

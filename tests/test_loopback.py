@@ -9,6 +9,8 @@ from rtdenoise.live.clock import SimulatedDevice
 from rtdenoise.live.hop_timer import time_hops
 from rtdenoise.live.loopback import chirps, find_delays, measure_loop
 
+pytestmark = pytest.mark.alone
+
 RATE = 48000
 
 

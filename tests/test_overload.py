@@ -9,6 +9,8 @@ from rtdenoise.live.clock import SimulatedDevice
 from rtdenoise.live.session import Live
 from rtdenoise.model import Model
 
+pytestmark = pytest.mark.live
+
 RATE = 16000
 BLOCKS = RATE // 64  # a second's
 

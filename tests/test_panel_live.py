@@ -15,6 +15,7 @@ from real_server import needs_server, start_server
 from terminal import Terminal, children
 
 pytestmark = [
+    pytest.mark.live,
     needs_server,
     pytest.mark.timeout(120),
 ]

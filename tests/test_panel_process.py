@@ -25,6 +25,8 @@ from rtdenoise.panel.process import Panel
 from rtdenoise.panel.readings import Key
 from rtdenoise.panel.terminal import can_draw
 
+pytestmark = pytest.mark.alone
+
 ENDED = "the panel has ended; the sound goes on"
 
 

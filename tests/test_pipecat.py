@@ -34,6 +34,8 @@ from pipecat.workers.runner import WorkerRunner
 
 from rtdenoise.integrations.pipecat import RtDenoiseFilter
 
+pytestmark = pytest.mark.live
+
 RATES = [8000, 16000, 24000, 48000]
 BLOCK_SECONDS = 0.02
 

@@ -12,6 +12,8 @@ from rtdenoise.live import priority
 from rtdenoise.live.clock import SimulatedDevice
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.live
+
 
 class Function:
     """Of a C library: notes how it is called."""

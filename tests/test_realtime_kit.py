@@ -19,7 +19,7 @@ from rtdenoise.live import realtime_kit
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RealtimeKit is for Linux")
 in_ci = os.environ.get("CI") == "true"  # where nothing is left out for want of a package
 needs_a_bus = pytest.mark.skipif(bus.DAEMON is None and not in_ci, reason="no dbus-daemon here")
-pytestmark = linux_only
+pytestmark = [pytest.mark.alone, linux_only]
 
 KIT = "org.freedesktop.RealtimeKit1"
 DAEMON = Path("/usr/libexec/rtkit-daemon")

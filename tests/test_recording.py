@@ -18,6 +18,8 @@ from rtdenoise.live.recorder import Recorder
 from rtdenoise.live.session import Live
 from rtdenoise.live.track import Tap, Track
 
+pytestmark = pytest.mark.live
+
 RATE = 16000
 
 

@@ -21,6 +21,8 @@ from rtdenoise.live.clock import SimulatedDevice
 from rtdenoise.live.recorder import Recorder
 from rtdenoise.live.session import Live
 
+pytestmark = pytest.mark.live
+
 resource = pytest.importorskip("resource")
 RATE = 16000
 SUFFIXES = (".wav", ".flac")

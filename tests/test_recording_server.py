@@ -17,6 +17,7 @@ from benchmarks import pulse
 from rtdenoise import denoise
 
 pytestmark = [
+    pytest.mark.live,
     needs_server,
     pytest.mark.timeout(180),
 ]

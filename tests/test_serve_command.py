@@ -27,6 +27,8 @@ from rtdenoise.files.pcm import S16LE, decode, encode
 from rtdenoise.serve.server import Server
 from rtdenoise.serve.settings import Limits, Settings
 
+pytestmark = pytest.mark.alone
+
 signals = pytest.mark.skipif(sys.platform == "win32", reason="no signal ends a process gently there")
 
 

@@ -7,7 +7,6 @@ import json
 import re
 from pathlib import Path
 
-import click
 from serving import HELLO, begin, client, expected, fetch, run, server, url
 
 from rtdenoise.cli import cli
@@ -83,5 +82,5 @@ def test_commands_are_such():
     ours = [words[1:] for words in lines if words[0] == "rtdenoise"]
     assert len(ours) == 2
     for words in ours:
-        context = click.Context(cli)
+        context = cli.make_context("rtdenoise", list(words))  # with its names of --help, which a command keeps
         cli.commands["serve"].make_context("serve", words[1:], parent=context)

@@ -15,6 +15,8 @@ from rtdenoise.files.pcm import S16LE, encode
 from rtdenoise.serve import server as server_module
 from rtdenoise.serve.settings import Limits, Settings
 
+pytestmark = pytest.mark.alone
+
 
 def test_no_more_streams_than_there_is_room_for(identity):
     async def scenario():

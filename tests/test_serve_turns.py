@@ -11,6 +11,8 @@ from serving import run
 
 from rtdenoise.serve.turns import Turns, at_once
 
+pytestmark = pytest.mark.alone
+
 
 def steps(name, count, log):
     for _ in range(count):
@@ -60,7 +62,7 @@ def test_what_is_not_urgent_waits_but_is_done():
 def test_the_event_loop_goes_on_meanwhile_and_time_is_that_of_the_turns():
     async def scenario():
         turns = Turns(1)
-        work = [turns.run(at_once(lambda: time.sleep(0.1))) for _ in range(2)]
+        work = [turns.run(at_once(lambda s=seconds: time.sleep(s))) for seconds in (1.0, 0.1)]
         ticks = 0
         while not work[1].done():
             await asyncio.sleep(0.001)
@@ -70,7 +72,7 @@ def test_the_event_loop_goes_on_meanwhile_and_time_is_that_of_the_turns():
 
     ticks, seconds = run(scenario())
     assert ticks > 10
-    assert 0.1 <= seconds < 0.19  # not also the time in which it waited for the first one
+    assert 0.1 <= seconds < 1.0  # not also the time in which it waited for the first one
 
 
 def test_two_threads_work_at_the_same_time():

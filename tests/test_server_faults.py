@@ -18,6 +18,7 @@ from rtdenoise.live.feedback import may_howl
 from rtdenoise.live.session import Live
 
 pytestmark = [
+    pytest.mark.live,
     needs_server,
     pytest.mark.timeout(180),
 ]

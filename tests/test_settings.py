@@ -252,6 +252,7 @@ def test_a_file_is_denoised_with_the_model_of_the_settings(tmp_path, leaky, spee
     refused(run(*arguments), 2, "--output is missing")
 
 
+@pytest.mark.live
 @needs_server
 def test_with_both_ends_in_the_settings_the_name_alone_starts_it(tmp_path, leaky):
     (tmp_path / "rtdenoise").mkdir()

@@ -19,6 +19,7 @@ from benchmarks import pulse
 from rtdenoise import Denoiser
 
 pytestmark = [
+    pytest.mark.live,
     needs_server,
     pytest.mark.timeout(180),
 ]

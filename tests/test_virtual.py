@@ -21,6 +21,7 @@ from rtdenoise.live.virtual import VirtualDevice
 from rtdenoise.live.virtual_modules import MICROPHONE, SPEAKERS
 
 pytestmark = [
+    pytest.mark.live,
     needs_server,
     pytest.mark.timeout(180),
 ]

@@ -7,10 +7,13 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from command_line import run
 from real_server import needs_server, start_server
 
 from rtdenoise.cli import cli
+
+pytestmark = pytest.mark.live
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "virtual-devices.md").read_text(encoding="utf-8")

@@ -21,6 +21,8 @@ from rtdenoise.live import virtual
 from rtdenoise.live.virtual import VirtualDevice
 from rtdenoise.live.virtual_modules import MICROPHONE, PLANS, SPEAKERS
 
+pytestmark = pytest.mark.live
+
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a cable is looked for")
 
 

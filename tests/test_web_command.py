@@ -22,6 +22,8 @@ from rtdenoise.errors import RtdenoiseError
 from rtdenoise.web.errors import WebError
 from rtdenoise.web.server import PageServer
 
+pytestmark = pytest.mark.alone
+
 
 def folders() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("rtdenoise-web-*"))

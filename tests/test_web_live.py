@@ -34,6 +34,8 @@ from rtdenoise.web.errors import WebError
 from rtdenoise.web.live import LiveProcess, Wanted
 from rtdenoise.web.server import PageServer
 
+pytestmark = pytest.mark.alone
+
 RATE = 48000
 ENDS = {"input": "fake microphone", "output": "fake speakers"}
 

@@ -18,7 +18,7 @@ from rtdenoise.commands.demo import load_sample
 from rtdenoise.web.server import PageServer
 from rtdenoise.web.uploads import Uploads
 
-pytestmark = [needs_browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, needs_browser, pytest.mark.timeout(180)]
 DROP = """([name, bytes]) => {
   const data = new DataTransfer();
   data.items.add(new File([new Uint8Array(bytes)], name));

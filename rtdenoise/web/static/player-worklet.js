@@ -11,6 +11,7 @@ class Player extends AudioWorkletProcessor {
     this.signals = [0, 1].map(() => Array.from({ length: channels }, () => new Float32Array(frames + 1).fill(NaN)));
     this.signals.forEach((signal) => signal.forEach((channel) => { channel[frames] = 0; }));
     this.place = 0;
+    this.seeks = 0;
     this.playing = false;
     this.side = this.mix = 1;
     this.gains = [1, 1];
@@ -26,7 +27,10 @@ class Player extends AudioWorkletProcessor {
   }
   play() { this.playing = true; }
   pause() { this.playing = false; }
-  seek({ frame }) { this.place = frame; }
+  seek({ frame, seeks }) {
+    this.place = frame;
+    this.seeks = seeks;
+  }
   choose({ side }) { this.side = side; }
   level({ levels }) { this.levels = levels; }
 
@@ -69,12 +73,12 @@ class Player extends AudioWorkletProcessor {
       if (this.place >= this.frames) {
         this.playing = false;
         this.place = this.fade = 0;
-        this.port.postMessage({ place: 0, ended: true });
+        this.port.postMessage({ place: 0, seeks: this.seeks, ended: true });
       }
     }
     if (currentTime - this.reported > REPORT_SECONDS) {
       this.reported = currentTime;
-      this.port.postMessage({ place: this.place, waiting });
+      this.port.postMessage({ place: this.place, seeks: this.seeks, waiting });
     }
     return true;
   }

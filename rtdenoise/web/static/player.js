@@ -19,7 +19,11 @@ export class Player {
       numberOfInputs: 0, outputChannelCount: [channels], processorOptions: { channels, frames, rate },
     });
     this.node.connect(context.destination);
-    this.node.port.onmessage = ({ data }) => report(data);
+    this.seeks = 0;
+    this.node.port.onmessage = ({ data }) => {
+      if (data.seeks < this.seeks) delete data.place; // where it was before it was sent elsewhere
+      report(data);
+    };
   }
 
   put(which, offset, data) {
@@ -35,7 +39,7 @@ export class Player {
   }
 
   pause() { this.node.port.postMessage({ do: "pause" }); }
-  seek(frame) { this.node.port.postMessage({ do: "seek", frame }); }
+  seek(frame) { this.node.port.postMessage({ do: "seek", frame, seeks: ++this.seeks }); }
   choose(side) { this.node.port.postMessage({ do: "choose", side }); }
   level(levels) { this.node.port.postMessage({ do: "level", levels }); }
   close() { this.context.close(); }
