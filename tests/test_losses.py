@@ -33,7 +33,7 @@ def transform():
 
 @pytest.fixture(scope="module")
 def spectra():
-    """``(2, 40, n_bins, 2)``: coloured noise that comes and goes, 1.5 s of two examples."""
+    """``(2, 90, n_bins, 2)``: coloured noise that comes and goes, 1.5 s of two examples."""
     rng = np.random.default_rng(0)
     swell = 1.1 + np.sin(np.linspace(0, 25, 90))[None, :, None, None]
     slope = np.linspace(1, 0.05, N_BINS)[None, None, :, None]
@@ -78,6 +78,12 @@ def test_intelligibility_counts_only_where_one_speaks(transform, spectra):
     assert float(intelligibility_loss(transform, estimate, 0 * target)) == 0
 
 
+def test_intelligibility_of_less_than_a_segment(transform, spectra):
+    noise = np.random.default_rng(4).standard_normal(spectra.shape).astype(np.float32)
+    assert float(intelligibility_loss(transform, spectra[:, :14], spectra[:, :14])) == pytest.approx(0, abs=1e-4)
+    assert 0.3 < float(intelligibility_loss(transform, noise[:, :14], spectra[:, :14])) < 1.7
+
+
 def test_loudness_weighs_low_bands_more_than_as_many_high_bins(transform, spectra):
     assert float(loudness_loss(transform, spectra, spectra)) == 0
     flat = np.ones_like(spectra)
@@ -107,9 +113,10 @@ def test_each_term_adds_to_the_loss_and_has_a_gradient_where_all_is_silent(trans
         return denoising_loss(LossConfig(**terms), transform, complex_product(frames, mask), noisy, clean)
 
     ragged = rng.random(frames.shape[:3]).astype(np.float32)
-    plain = float(loss(ragged))
-    for name in ("loudness", "intelligibility"):
-        assert plain + 0.1 < float(loss(ragged, **{name: 10.0})) < plain + 20
+    none = {"loudness": 0.0, "intelligibility": 0.0}
+    plain = float(loss(ragged, **none))
+    for name in none:
+        assert plain + 0.1 < float(loss(ragged, **none | {name: 10.0})) < plain + 20
     tensorflow = pytest.importorskip("tensorflow")
     scale = tensorflow.Variable(np.zeros(frames.shape[:3], np.float32))
     with tensorflow.GradientTape() as tape:

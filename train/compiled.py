@@ -50,8 +50,8 @@ def has_gpu() -> bool:
 
 
 def exact_products() -> contextlib.AbstractContextManager[Any]:
-    """Matrix products inside are of 24 bits, also on a GPU, where JAX takes 11 for them: a loud bin's rounding errors
-    would cover the quiet ones. The other backends take 24 by themselves on the CPU, and torch does on a GPU."""
+    """Matrix products inside keep 24 bits on a GPU, where JAX by itself takes 11 for them: a loud bin's rounding errors
+    would cover the quiet ones. torch keeps 24 by itself; TensorFlow, which takes 11 there, too, is left as it is."""
     import keras
 
     if keras.backend.backend() == "jax":

@@ -34,7 +34,7 @@ class MixConfig:
     snr_db: tuple[float, float] = (-9.0, 18.0)  #: on the active level of the speech
     level_dbfs: tuple[float, float] = (-45.0, -4.0)  #: of the mixture
     second_noise: float = 0.3
-    synthetic_noise: float = 0.12  #: coloured noise, hum, clicks or babble instead of a recording
+    synthetic_noise: float = 0.2  #: coloured noise, hum, clicks or babble instead of a recording
     noise_change: float = 0.1  #: the noise becomes another one somewhere in the crop
     speed: tuple[float, float] = (0.88, 1.14)  #: playing speed, so pitch and formants
     speed_changed: float = 0.5
@@ -62,10 +62,10 @@ class LossConfig:
     magnitude: float = 100.0
     complex_parts: float = 20.0
     masked_frames: float = 0.25  #: the spectral terms on the masked frames, against those on the resynthesised signal
-    over_attenuation: float = 15.0
+    over_attenuation: float = 8.0
     waveform: float = 5.0
-    loudness: float = 0.0
-    intelligibility: float = 0.0
+    loudness: float = 20.0
+    intelligibility: float = 4.0
 
 
 @dataclass(frozen=True)

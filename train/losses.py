@@ -123,11 +123,13 @@ def loudness_loss(transform: Transform, estimate, target):
     return ops.mean(ops.square(heard - wanted))
 
 
-def intelligibility_loss(transform: Transform, estimate, target, frames: int = 24):
+def intelligibility_loss(transform: Transform, estimate, target):
     """One minus ESTOI (Jensen and Taal 2016) of frames 16 ms apart, over the segments of 384 ms in which one speaks.
 
-    Bands are summed at 16 kHz, and no frames are taken out, unlike the measure's own definition.
+    Bands are summed at 16 kHz, and no frames are taken out, unlike the measure's own definition. What is shorter is one
+    segment.
     """
+    frames = min(24, target.shape[1])
 
     def segments(spectra):
         envelope = ops.sqrt(ops.matmul(ops.sum(ops.square(spectra), axis=-1), transform.thirds) + 1e-8)
@@ -160,13 +162,10 @@ def denoising_loss(config: LossConfig, transform: Transform, masked, noisy, clea
     estimate = transform.samples(masked)
     clean_part, noisy_part = clean[:, : estimate.shape[1]], noisy[:, : estimate.shape[1]]
     heard, wanted = transform.loss_frames(estimate), transform.loss_frames(clean_part)
-    loss = (
+    return (
         spectral_loss(config, heard, wanted)
         + config.masked_frames * spectral_loss(config, masked, transform.frames(clean))
         + config.waveform * waveform_loss(estimate, clean_part, noisy_part)
+        + config.loudness * loudness_loss(transform, heard, wanted)
+        + config.intelligibility * intelligibility_loss(transform, heard, wanted)
     )
-    if config.loudness:
-        loss = loss + config.loudness * loudness_loss(transform, heard, wanted)
-    if config.intelligibility:
-        loss = loss + config.intelligibility * intelligibility_loss(transform, heard, wanted)
-    return loss
