@@ -19,6 +19,7 @@ from benchmarks.default_set import default_pairs
 from rtdenoise import Model, denoise
 from rtdenoise.commands.demo import load_sample
 from train import robustness
+from train.evaluate import SITUATION_PAIRS
 from train.metrics import si_sdr_db
 
 
@@ -30,21 +31,15 @@ def recordings(limit: int) -> list[Pair]:
     return load_pairs(Path(folder) / "valid", limit)[0]
 
 
-MATERIAL = {"samples": lambda: default_pairs()[::2], "recordings": lambda: recordings(5)}
+MATERIAL = {"samples": lambda: default_pairs()[::2], "recordings": lambda: recordings(SITUATION_PAIRS)}
 #: What the present weights do not reach, or only just, and what they hold instead. Better weights: take lines out.
 SHORT_OF_IT = {
     "samples": {
-        "clean speech at -6 dBFS: SI-SDR": 21.0,
-        "clean speech at -6 dBFS: PESQ-WB": 3.85,
-        "beginnings of words kept, at 10 dB SNR": -4.0,
-        "beginnings of words kept, at 5 dB SNR": -8.0,
-        "above 8 kHz: speech in white noise at 10 dB kept": -14.5,
+        "beginnings of words kept, at 10 dB SNR": -3.4,
+        "beginnings of words kept, at 5 dB SNR": -4.7,
+        "above 8 kHz: speech in white noise at 10 dB kept": -13.0,
     },
-    "recordings": {
-        "clean speech at -6 dBFS: PESQ-WB": 3.85,
-        "beginnings of words kept, at 10 dB SNR": -3.6,
-        "beginnings of words kept, at 5 dB SNR": -4.3,
-    },
+    "recordings": {},
 }
 
 

@@ -30,7 +30,8 @@ from rtdenoise import Model, ModelError, denoise
 from .robustness import SITUATIONS, Figure, Situation
 
 _OPINION = ("SIG", "BAK", "OVRL")
-_SITUATION_PAIRS = 32
+#: How many of the pairs the situations are made of.
+SITUATION_PAIRS = 32
 
 
 def _denoised(model: str, rate: int, samples: Float32) -> Float32:
@@ -102,7 +103,7 @@ def evaluate(models: list[str], folder: Path, processes: int | None = None, dnsm
         figures = [on_clean(model, pairs, pool, rate, wanted) for model in models]
         if rate == RATE:
             for model, found in zip(models, figures, strict=True):
-                task = partial(_figures, model, choose(pairs, _SITUATION_PAIRS))
+                task = partial(_figures, model, choose(pairs, SITUATION_PAIRS))
                 found += [figure for part in pool.map(task, SITUATIONS) for figure in part]
     parts = [
         _heading(loaded, folder, rate),
