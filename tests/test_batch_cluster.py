@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 
@@ -161,6 +162,7 @@ def test_a_scheduler_that_goes_in_the_middle_is_told(leaky, tmp_path):
         with pytest.raises(RtdenoiseError, match=f"the Dask scheduler {address} has gone; what is done is kept"):
             list(events)
         assert time.monotonic() - begun < 15
+        assert not logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)  # which shows tracebacks
     finally:
         scheduler.kill()
         scheduler.wait()

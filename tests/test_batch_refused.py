@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from batch_folders import batch, contents, save
@@ -22,8 +23,13 @@ def test_folders_that_cannot_be(tmp_path, identity):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "in")
+
+    def at(place):
+        return place.replace("file://", f"file://{tmp_path}/") if place.startswith("file://") else str(tmp_path / place)
+
     for source, target, kind, message in (
         ("none", "out", AudioFileError, "there is no such folder"),
+        ("file://none", "out", AudioFileError, "none: there is no such folder"),
         ("in/a.wav", "out", ParameterError, r"is a file; for one file: rtdenoise --input .*a.wav --output FILE"),
         ("in", "file", ParameterError, "is a file; results go into a folder"),
         ("empty", "out", AudioFileError, "empty has no recordings, no files at all; recordings end in .wav"),
@@ -34,7 +40,12 @@ def test_folders_that_cannot_be(tmp_path, identity):
         ("in", "in/a.wav/out", AudioFileError, "could not be written"),
     ):
         with pytest.raises(kind, match=message):
-            batch(tmp_path / source, tmp_path / target, identity)
+            batch(at(source), at(target), identity)
+    for source, target, name in (("", "out", "IN_DIR"), ("in", "", "OUT_DIR"), ("in", "file://", "OUT_DIR")):
+        with pytest.raises(ParameterError, match=f"{name} is '.*', which names nothing; take a folder"):
+            batch(source and at(source), at(target) if target == "out" else target, identity)
+    with pytest.raises(ParameterError, match="OUT_DIR memory://m is the memory of processes that end"):
+        batch(at("in"), "memory://m", identity)
     with pytest.raises(AudioFileError, match="no recordings that --include and --exclude leave, 1 other files"):
         batch(tmp_path / "in", tmp_path / "out", identity, include=("b*",))
     assert not (tmp_path / "out").exists()
@@ -61,6 +72,9 @@ def test_options_that_cannot_be(tmp_path, identity):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(AudioFileError, match=r"folder.csv cannot be read: Is a directory"):
         check_report(tmp_path / "folder.csv")
+    if os.path.isdir("/proc/self"):
+        with pytest.raises(AudioFileError, match=r"/proc/r.csv could not be written .*choose a folder"):
+            check_report(Path("/proc/r.csv"))
     with pytest.raises(ModelError, match="there is no model 'strem'"):
         batch(tmp_path / "in", tmp_path / "out", "strem")
     assert not (tmp_path / "out").exists()
@@ -128,6 +142,11 @@ def test_what_may_not_be_read_is_told(tmp_path, identity):
     assert done.returncode == 1
     assert "2 files could not be done" in done.stderr
     assert list(contents(tmp_path / "out")) == ["a.wav"]
+    command = [*like_anybody, *COMMAND, "batch", tmp_path / "in" / "closed", tmp_path / "none"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert re.fullmatch(r"rtdenoise: IN_DIR .*closed cannot be looked into: Permission denied; check .*\n", done.stderr)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_name_that_is_no_text_is_told_and_one_that_is_odd_is_done(tmp_path, identity):
@@ -138,9 +157,9 @@ def test_a_name_that_is_no_text_is_told_and_one_that_is_odd_is_done(tmp_path, id
     for text in ("1 file done", "1 file done before"):
         with pytest.raises(AudioFileError, match="1 file could not be done"):
             batch(tmp_path / "in", tmp_path / "out", identity, report=str(report))
-        with open(report, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open(report, encoding="utf-8", newline="") as file:
             rows = {row["file"]: row["state"] for row in csv.DictReader(file)}
-        assert rows == {"\n, 'ü' \u2028.wav": "done", "\udcff\n.wav": "failed"}, text
+        assert rows == {"\n, 'ü' \u2028.wav": "done", "\\udcff\n.wav": "failed"}, text
     assert list(contents(tmp_path / "out")) == ["\n, 'ü' \u2028.wav"]
 
 
@@ -152,3 +171,13 @@ def test_results_are_not_written_through_links(tmp_path, identity):
     with pytest.raises(AudioFileError, match="1 file could not be done"):
         batch(tmp_path / "in", tmp_path / "out", identity, force=True)
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_results_of_other_runs_are_no_recordings(tmp_path, identity):
+    save(tmp_path / "in" / "a.wav")
+    save(tmp_path / "in" / "sub" / "B.WAV", format="WAV")
+    batch(tmp_path / "in", tmp_path / "in" / "sub" / "clean", identity)
+    heard = batch(tmp_path / "in", tmp_path / "out", identity, include=("*.wav",))
+    assert "folders left out, for they hold results of other runs: sub/clean" in heard.text
+    assert set(contents(tmp_path / "out")) == {"a.wav", "sub/B.WAV"}
+    assert "2 files done" in batch(tmp_path / "in" / "sub" / "clean", tmp_path / "twice", identity).text  # if meant

@@ -66,8 +66,8 @@ def test_patterns_choose_and_a_dry_run_only_says(recordings, tmp_path, capsys):
     heard = batch(
         recordings, tmp_path / "out", include=("*.wav", "deep/*"), exclude=("24*", "*.txt"), dry_run=True, jobs=None
     )
-    assert capsys.readouterr().out.split() == ["a.wav", "deep/b.flac"]
-    assert "2 files to do" in heard.text
+    assert capsys.readouterr().out.split() == ["a.wav", "deep/b.flac", "float.WAV"]
+    assert "3 files to do" in heard.text
     assert "nothing was done" in heard.text
     assert not (tmp_path / "out").exists()
 

@@ -8,6 +8,8 @@ import resource
 import signal
 import tempfile
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from batch_folders import batch, contents, finished, save, save_many, wait_for, workers_of
@@ -15,7 +17,7 @@ from command_line import COMMAND, interrupt, refused, run, start
 from terminal import Terminal
 
 from rtdenoise import AudioFileError, RtdenoiseError
-from rtdenoise.batch import processes, worker
+from rtdenoise.batch import processes, progress, worker
 from rtdenoise.batch.work import Task, Wishes, digest_of
 
 pytestmark = pytest.mark.alone
@@ -58,6 +60,30 @@ def test_ctrl_c_before_any_worker_is_ready(recordings, tmp_path):
     assert outcome.code == 130
     assert re.search(r"stopped; \d files? done and kept, \d to go", outcome.err)
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at the signals that a process does not hear")
+def test_no_process_hears_the_ctrl_c_of_the_terminal(recordings, tmp_path):
+    running = start("batch", recordings, tmp_path / "out", "--jobs", "2")
+    while len(workers := workers_of(running.pid)) < 2:
+        assert running.poll() is None
+    for process in workers:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert int(re.search(r"SigBlk:\s*(\w+)", status)[1], 16) & 1 << signal.SIGINT - 1, status
+    interrupt(running)
+
+
+def test_ctrl_c_while_the_bar_appears_gives_the_cursor_back(monkeypatch):
+    drawn = []
+    bar = SimpleNamespace(add_task=lambda *a, **k: 0, start=raise_interrupt, stop=lambda: drawn.append("cursor"))
+    monkeypatch.setattr(progress, "_bar", lambda: bar)
+    with pytest.raises(KeyboardInterrupt), progress.Progress([], print, bar=True):
+        pass
+    assert drawn == ["cursor"]
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
 
 
 def test_a_terminal_shows_how_far_it_is_and_takes_ctrl_c(recordings, tmp_path):

@@ -172,6 +172,29 @@ def test_headers_with_an_absurd_rate_or_no_channel(tmp_path, speech, place, valu
         FileReader(speech)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_24"), ("wav", "FLOAT"), ("aiff", "PCM_16"), ("au", "ULAW")]
+)
+def test_a_file_that_was_not_copied_to_its_end(tmp_path, speechlike, suffix, subtype):
+    path = tmp_path / f"x.{suffix}"
+    soundfile.write(path, speechlike(16000, 16000, 0), 16000, subtype=subtype)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AudioFileError, match=r"x.\w+ is cut off: its header says 1\.0 s, and 0\.5 s are"):
+        FileReader(path)
+    path.write_bytes(whole[:-40])  # as after programs that count their header among the samples
+    assert FileReader(path).frames < 16000
+
+
+@pytest.mark.parametrize("said", [0x7FFFFFFF, 0xFFFFFFFF])
+def test_lengths_that_programs_invent_are_not_believed(tmp_path, said):
+    soundfile.write(tmp_path / "x.wav", np.zeros(16000), 16000)
+    data = bytearray((tmp_path / "x.wav").read_bytes())
+    data[40:44] = said.to_bytes(4, "little")
+    (tmp_path / "x.wav").write_bytes(data)
+    assert FileReader(tmp_path / "x.wav").frames == 16000
+
+
 def test_a_file_that_is_damaged_in_the_middle(tmp_path, speechlike, leaky):
     soundfile.write(tmp_path / "x.flac", speechlike(160000), 16000)
     data = bytearray((tmp_path / "x.flac").read_bytes())

@@ -162,6 +162,17 @@ def test_the_result(tab, speechlike):
     assert np.abs(soundfile.read(io.BytesIO(data))[0] - denoise(source, 44100)).max() < 1e-6
 
 
+def test_a_result_that_cannot_be_had_is_told(tab, page_server, noisy):
+    choose(tab, "talk.wav", sound(*noisy))
+    tab.until(lambda: tab.turned_down)
+    page_server._uploads._kept.clear()
+    tab.page.click("#download")
+    tab.until(lambda: tab.has("#notice"))
+    assert tab.text("#notice") == "This file is no longer kept here; drop it again"
+    assert tab.page.is_enabled("#download")
+    tab.errors.clear()  # the browser's own word on it
+
+
 @pytest.mark.parametrize(
     "name", ["../../etc/passwd", "<img src=x onerror=alert(1)>.wav", "a" * 300 + ".wav", "ä ☃.wav"]
 )
@@ -245,6 +256,15 @@ def test_the_keyboard_is_enough(tab):
     assert tab.page.get_attribute("#seek", "aria-valuetext") == "2.0 seconds"
     keyboard.press("ArrowLeft")
     tab.until(lambda: tab.place() == 1.0)
+    keyboard.press("End")
+    last = float(tab.page.get_attribute("#seek", "aria-valuemax"))
+    tab.until(lambda: tab.place() == pytest.approx(last, abs=0.11))
+    keyboard.press("Home")
+    tab_to("limit")
+    keyboard.press("Space")
+    tab.until(lambda: tab.page.get_attribute("#play", "aria-label") == "Pause")
+    keyboard.press("Space")
+    tab.until(lambda: tab.page.get_attribute("#play", "aria-label") == "Play")
     keyboard.press("-")
     assert tab.text("#limit-text") == "40 dB"
     keyboard.press("+")

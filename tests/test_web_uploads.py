@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -134,13 +136,23 @@ def test_names_are_nobody_s_business(client, page_server, tmp_path):
     assert all(name.startswith(answer.json["key"]) or name.endswith(".upload") for name in kept(page_server))
 
 
-def test_a_damaged_file_is_told(client):
+@pytest.mark.parametrize("place", [200, 20000])
+def test_a_damaged_file_is_told_before_it_is_played(client, page_server, place):
     data = bytearray(sound(np.random.default_rng(0).uniform(-1, 1, 2 * RATE), RATE, "FLAC"))
-    data[200:] = bytes(len(data) - 200)
-    key = client.upload(bytes(data)).json["key"]
+    data[place:] = bytes(len(data) - place)
+    before = kept(page_server)
+    answer = client.upload(bytes(data))
+    assert answer.status == 415
+    assert re.search(r"^the file is damaged \d\.\d s after its start", answer.json["error"])
+    assert kept(page_server) == before
+
+
+def test_a_file_that_goes_bad_later_is_told(client, page_server):
+    key = client.upload(sound(np.zeros(RATE), RATE)).json["key"]
+    (page_server._uploads.folder / f"{key}.upload").write_bytes(b"no sound")
     answer = client.ask("GET", f"/api/files/{key}/before")
     assert answer.status == 400
-    assert "damaged" in answer.json["error"]
+    assert answer.json["error"].startswith("the file is no audio file")
 
 
 def test_a_disk_that_takes_nothing_is_told():
@@ -148,9 +160,9 @@ def test_a_disk_that_takes_nothing_is_told():
     with PageServer(uploads=uploads) as server:
         client = Client(server)
         uploads.close()
-        answer = client.upload(sound(np.zeros(99), RATE))
-        assert answer.status == 507
-        assert "could not be kept" in answer.json["error"]
+        for answer in (client.upload(sound(np.zeros(99), RATE)), client.ask("POST", "/api/sample")):
+            assert answer.status == 507
+            assert "could not be kept" in answer.json["error"]
 
 
 def test_the_folder_goes_with_the_server():

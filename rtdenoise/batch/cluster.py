@@ -37,7 +37,9 @@ def run_on_cluster(tasks: list[Task], wishes: Wishes, scheduler: str) -> Events:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
         raise MissingPackageError("--engine dask needs Dask: pip install 'rtdenoise[cluster]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here, in one line
+    for name in logging.root.manager.loggerDict:
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here, in one line
     try:
         client = distributed.Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:

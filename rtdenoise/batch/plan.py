@@ -10,6 +10,7 @@ from ..errors import AudioFileError, ParameterError
 from ..files.suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
 from .folders import PART, Listing
 from .journal import Journal
+from .log import NAME
 from .work import Task
 
 
@@ -37,17 +38,20 @@ def choose(listing: Listing, include: tuple[str, ...], exclude: tuple[str, ...],
 
     Args:
         listing: what lies there.
-        include, exclude: patterns of the shell, against the name, or the whole path where they have a ``/``.
+        include, exclude: patterns of the shell, against the name, or the whole path where they have a ``/``; small and
+            large letters are the same, as they are in suffixes.
         place: what the user calls the folder.
 
     Raises:
         AudioFileError: there are none.
     """
+    made = results_of_others(listing)
     chosen = [
         Task(name, *about)
         for name, about in sorted(listing.files.items())
         if PurePosixPath(name).suffix.lower() in FORMAT_BY_SUFFIX
         and not any(part.startswith(".") for part in PurePosixPath(name).parts)
+        and not any(name.startswith(f"{folder}/") for folder in made)
         and (not include or _matches(name, include))
         and not _matches(name, exclude)
     ]
@@ -59,8 +63,15 @@ def choose(listing: Listing, include: tuple[str, ...], exclude: tuple[str, ...],
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    base = PurePosixPath(name).name
-    return any(fnmatchcase(name if "/" in pattern else base, pattern) for pattern in patterns)
+    name, base = name.lower(), PurePosixPath(name).name.lower()
+    return any(fnmatchcase(name if "/" in pattern else base, pattern.lower()) for pattern in patterns)
+
+
+def results_of_others(listing: Listing) -> list[str]:
+    """Folders below that hold the journal of a run: what lies there is no recording, but made of one."""
+    parts = [PurePosixPath(name).parts for name in listing.files]
+    found = {"/".join(way[: way.index(NAME)]) for way in parts if NAME in way}
+    return sorted(found - {""})
 
 
 def make_plan(chosen: list[Task], source: Listing, there: Listing, journal: Journal, places: tuple[str, str]) -> Plan:
@@ -77,6 +88,8 @@ def make_plan(chosen: list[Task], source: Listing, there: Listing, journal: Jour
         ParameterError: results of another folder bear the same names.
     """
     plan = Plan(faults=dict(source.faults), parts=_parts(there, journal))
+    if made_before := results_of_others(source):
+        plan.remarks.append(f"folders left out, for they hold results of other runs: {_some(made_before)}")
     others = len(source.files) - len(chosen)
     if others:
         plan.remarks.append(f"files left out, for they are no recordings or not wanted: {others}")

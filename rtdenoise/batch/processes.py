@@ -14,6 +14,7 @@ import signal
 import tempfile
 from collections import deque
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -74,7 +75,8 @@ def run_in_processes(tasks: list[Task], wishes: Wishes, jobs: int) -> Events:
                                 "is there memory enough? fewer of them: --jobs 1"
                             )
                     elif task is not None and task.name in tried:
-                        fault = f"the process that denoised it {death}, twice; perhaps memory ran out: try --jobs 1"
+                        fewer = "try --jobs 1" if jobs > 1 else "is there enough?"
+                        fault = f"the process that denoised it {death}, twice; perhaps memory ran out: {fewer}"
                         yield Outcome(task.name, {}, fault)
                         continue
                     elif task is not None:
@@ -103,6 +105,7 @@ class _Worker:
         self._wishes = wishes
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
+        resource_tracker.ensure_running()  # whose start, else within that of the process, would open its ears again
         self._process = context.Process(target=serve, args=(theirs, wishes), name="rtdenoise batch", daemon=True)
         with _deaf_to_interrupts(), _environment(_ONE_THREAD | {"TMPDIR": scratch}):
             self._process.start()

@@ -32,7 +32,11 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._bar is not None:
-            self._bar.start()
+            try:
+                self._bar.start()
+            except BaseException:  # Ctrl+C while it hides the cursor
+                self._bar.stop()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:

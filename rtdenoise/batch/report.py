@@ -44,6 +44,10 @@ def check_report(path: Path) -> None:
             raise AudioFileError(f"--report {path} cannot be read: {error.strerror}; choose another") from None
         if not is_ours:
             raise AudioFileError(f"--report {path} exists and is no such report; it was left as it is, choose another")
+    with why_not_written(path, "nothing was done"):
+        part = _part_of(path)
+        part.touch(exist_ok=False)
+        part.unlink()
 
 
 def write_report(path: Path, names: list[str], done: dict[str, dict[str, Any]], faults: dict[str, str]) -> None:
@@ -58,10 +62,10 @@ def write_report(path: Path, names: list[str], done: dict[str, dict[str, Any]], 
     Raises:
         NotWrittenError: the disk is full, or such.
     """
-    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")
+    part = _part_of(path)
     with why_not_written(path, "the results are kept"):
         try:
-            with open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            with open(part, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 rows = csv.writer(file)
                 rows.writerow(_HEAD)
                 for name in [*names, *sorted(faults.keys() - set(names))]:
@@ -71,3 +75,8 @@ def write_report(path: Path, names: list[str], done: dict[str, dict[str, Any]], 
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> Path:
+    """What it is called until it is whole."""
+    return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")

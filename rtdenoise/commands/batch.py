@@ -78,6 +78,8 @@ def run_batch(batch: Batch, reporter: Reporter) -> None:
         batch.overlap,
     )
     listing = source.listing(skip=target)
+    if "." in listing.faults:
+        raise AudioFileError(f"IN_DIR {listing.faults['.']}; check the path and your rights")
     chosen = choose(listing, batch.include, batch.exclude, batch.source)
     with _journal(batch, target, wishes) as journal:
         plan = make_plan(chosen, listing, target.listing(), journal, (wishes.source, wishes.target))
@@ -113,13 +115,23 @@ def _check(batch: Batch) -> None:
         raise ParameterError("--jobs is for processes of this machine; a cluster has the workers that it has")
     if batch.engine != "dask" and batch.scheduler is not None:
         raise ParameterError("--scheduler goes with --engine dask")
-    if "://" not in batch.source:
-        path = Path(batch.source)
-        if path.is_file():
+    for name, place in (("IN_DIR", batch.source), ("OUT_DIR", batch.target)):
+        if not place.removeprefix("file://"):
+            raise ParameterError(
+                f"{name} is {place!r}, which names nothing; take a folder or a URL, or . for this folder"
+            )
+    if batch.target.startswith("memory://") and batch.engine != "dask":
+        raise ParameterError(
+            f"OUT_DIR {batch.target} is the memory of processes that end with their work; take a folder or a store"
+        )
+    source, target = open_folder(batch.source), open_folder(batch.target)
+    if isinstance(source, LocalFolder):
+        path = batch.source.removeprefix("file://")
+        if source.path.is_file():
             raise ParameterError(f"IN_DIR {path} is a file; for one file: rtdenoise --input {path} --output FILE")
-        if not path.is_dir():
+        if not source.path.is_dir():
             raise AudioFileError(f"IN_DIR {path}: there is no such folder")
-    if "://" not in batch.target and Path(batch.target).exists() and not Path(batch.target).is_dir():
+    if isinstance(target, LocalFolder) and target.path.exists() and not target.path.is_dir():
         raise ParameterError(f"OUT_DIR {batch.target} is a file; results go into a folder")
     if batch.report is not None:
         check_report(Path(batch.report))

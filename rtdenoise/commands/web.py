@@ -31,7 +31,7 @@ def run_web(reporter: Reporter, *, port: int, browser: bool) -> None:
     missing = [name for name in _NEEDED if util.find_spec(name) is None]
     if missing:
         raise MissingPackageError(
-            f"the page needs {', '.join(missing)}, which is not installed: pip install 'rtdenoise[web]'"
+            f"the page needs {', '.join(missing)}, not installed here: pip install 'rtdenoise[web]'"
         )
     from ..web.server import PageServer
 

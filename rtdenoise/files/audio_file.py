@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -23,6 +24,7 @@ from .full_disk import why_not_written
 from .pcm import quantise
 from .repeatable import make_repeatable
 from .suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
+from .wav_header import LEAST_INVENTED_LENGTH
 
 Float32 = NDArray[np.float32]
 
@@ -42,6 +44,10 @@ _NEXT_BEST = {
 }
 
 _NONE_LEFT = "no file was left"
+_CONVERT_FIRST = "convert what is left of it with another program first"
+#: What libsndfile writes down of the samples in WAV, AIFF and AU files: bytes by the header, and by the file's length.
+_CUT_OFF = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+_LOST_BY_SLOPPINESS_SECONDS = 0.05  # some programs count the header among the samples
 _SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM: the operating system refused
 
 #: Subtypes that are carried over; the rest, ADPCM and MP3 and such, become what is usual for the new format.
@@ -108,33 +114,42 @@ def check_rate(name: str, sample_rate: int) -> None:
 class FileReader:
     """Reads any sound file that libsndfile knows.
 
+    Args:
+        path: where it is.
+        name: what people call it, for messages; the path by default.
+
     Raises:
-        AudioFileError: the file is missing, unreadable, empty, not audio, or of an impossible rate.
+        AudioFileError: the file is missing, unreadable, empty, not audio, cut off, or of an impossible rate.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path, self.name = Path(path), str(path)
+    def __init__(self, path: str | Path, name: str | None = None) -> None:
+        self.path, self.name = Path(path), name or str(path)
         try:
             with open(self.path, "rb") as raw:
                 is_empty = not raw.read(1)
         except OSError as error:
-            raise AudioFileError(f"{path} cannot be read: {error.strerror}; check the path given as input") from None
+            raise AudioFileError(
+                f"{self.name} cannot be read: {error.strerror}; check the path given as input"
+            ) from None
         if is_empty:
-            raise AudioFileError(f"{path} is empty (0 bytes); nothing can be denoised in it")
+            raise AudioFileError(f"{self.name} is empty (0 bytes); nothing can be denoised in it")
         try:
             self._file = soundfile.SoundFile(self.path)
         except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a suffix that means headerless data
             reason = getattr(error, "error_string", str(error)).rstrip(".")
-            raise AudioFileError(f"{path} is no audio file that can be read ({reason}); try {LEGAL_SUFFIXES}") from None
+            raise AudioFileError(
+                f"{self.name} is no audio file that can be read ({reason}); try {LEGAL_SUFFIXES}"
+            ) from None
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.frames: int | None = self._file.frames
         self.subtype: str = self._file.subtype
         self._position = 0
         try:
-            check_rate(str(path), self.sample_rate)
+            check_rate(self.name, self.sample_rate)
             if self.frames == 0:
-                raise AudioFileError(f"{path} has a header but no samples in it; nothing can be denoised")
+                raise AudioFileError(f"{self.name} has a header but no samples in it; nothing can be denoised")
+            self._check_whole()
         except AudioFileError:
             self.close()
             raise
@@ -145,11 +160,23 @@ class FileReader:
             block: Float32 = self._file.read(n, dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
             raise AudioFileError(
-                f"{self.path} is damaged {self._position / self.sample_rate:.1f} s after its start "
-                f"({error}); convert what is left of it with another program first"
+                f"{self.name} is damaged {self._position / self.sample_rate:.1f} s after its start "
+                f"({error}); {_CONVERT_FIRST}"
             ) from None
         self._position += len(block)
         return block
+
+    def _check_whole(self) -> None:
+        """Raise AudioFileError where the header says that there is more; libsndfile keeps that to its log."""
+        lengths = _CUT_OFF.search(self._file.extra_info)
+        said, there = map(int, lengths.groups()) if lengths else (0, 0)
+        seconds = self._file.frames / self.sample_rate
+        missing = seconds * (said / there - 1) if there else 0.0
+        if missing > _LOST_BY_SLOPPINESS_SECONDS and said < LEAST_INVENTED_LENGTH:
+            raise AudioFileError(
+                f"{self.name} is cut off: its header says {seconds + missing:.1f} s, and {seconds:.1f} s are there; "
+                f"{_CONVERT_FIRST}"
+            )
 
     def check_end(self) -> None:
         """A file has no broken end: libsndfile has cut it to whole samples."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 import soundfile
 
 from ..errors import AudioFileError
+
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 
 
 class NotWrittenError(AudioFileError):
@@ -29,8 +32,9 @@ def why_not_written(path: Path, left: str) -> Iterator[None]:
         yield
     except (soundfile.SoundFileError, OSError, AssertionError) as error:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".") or "not everything was taken"
-        with contextlib.suppress(OSError):
-            reason += f"; {shutil.disk_usage(Path(os.path.realpath(path)).parent).free / 1e6:.0f} MB are free there"
-        raise NotWrittenError(
-            f"{path} could not be written ({reason}): make room or choose another folder; {left}"
-        ) from None
+        way_out = "choose a folder that you may write to"
+        if getattr(error, "errno", None) not in _FORBIDDEN:
+            way_out = "make room or choose another folder"
+            with contextlib.suppress(OSError):
+                reason += f"; {shutil.disk_usage(Path(os.path.realpath(path)).parent).free / 1e6:.0f} MB are free there"
+        raise NotWrittenError(f"{path} could not be written ({reason}): {way_out}; {left}") from None

@@ -13,7 +13,7 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _ENCODINGS = {(_PCM, e.bits): e for e in (U8, S16LE, S24LE, S32LE)} | {(_FLOAT, e.bits): e for e in (F32LE, F64LE)}
 
 #: Programs that cannot seek back write 0, 0xFFFFFFFF (ffmpeg) or something just below 2 GiB (sox, arecord).
-_LEAST_INVENTED_LENGTH = 0x7FFF0000
+LEAST_INVENTED_LENGTH = 0x7FFF0000
 _UNKNOWN = 0xFFFFFFFF
 
 _LONGEST_FORMAT_CHUNK = 1024
@@ -80,7 +80,7 @@ def read_header(read_exactly: Callable[[int], bytes], name: str) -> WavHeader:
         raise AudioFileError(f"{name} says it has 0 channels; at least 1 is needed")
     if long_length is not None:
         length = long_length
-    elif length == 0 or length >= _LEAST_INVENTED_LENGTH:
+    elif length == 0 or length >= LEAST_INVENTED_LENGTH:
         return WavHeader(encoding, sample_rate, channels, None)
     return WavHeader(encoding, sample_rate, channels, length // (encoding.width * channels))
 

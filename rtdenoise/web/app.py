@@ -91,12 +91,16 @@ class Page:
 
     async def _upload(self, request: Request) -> Response:
         announced = request.headers.get("content-length", "")
-        upload = await self._uploads.take(request.stream(), int(announced) if announced.isdigit() else None)
-        return _described(upload)
+        length = int(announced) if announced.isdigit() else None
+        return _described(await self._uploads.take(request.stream(), length, self._pool))
 
     async def _sample(self, request: Request) -> Response:
-        with resources.as_file(resources.files("rtdenoise").joinpath("samples").joinpath("demo_noisy.flac")) as path:
-            return _described(self._uploads.copy(path))
+        sample = resources.files("rtdenoise").joinpath("samples").joinpath("demo_noisy.flac").read_bytes()
+
+        async def all_at_once() -> AsyncIterator[bytes]:
+            yield sample
+
+        return _described(await self._uploads.take(all_at_once(), len(sample), self._pool))
 
     async def _before(self, request: Request) -> Response:
         return await self._stream(denoising.before(self._uploads.get(request.path_params["key"])))

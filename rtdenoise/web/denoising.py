@@ -24,7 +24,7 @@ _WARM_UP_SECONDS = 3.0  # before the place where somebody listens: what a model 
 
 def before(upload: Upload) -> Iterator[bytes]:
     """All samples as little-endian float32, channels interleaved."""
-    with contextlib.closing(FileReader(upload.path)) as reader:
+    with contextlib.closing(FileReader(upload.path, "the file")) as reader:
         for block in _blocks(reader, 0, upload.frames):
             yield _packed(block)
 
@@ -44,7 +44,7 @@ def save(upload: Upload, model: Model, limit_db: float | None) -> Path:
     """Denoise it as the command line does, into a WAV file with the rate, channels and, as far as WAV can, the depth of
     the upload; returns where it is."""
     path = upload.path.with_name(f"{secrets.token_hex(8)}.wav")
-    with contextlib.closing(FileReader(upload.path)) as reader:
+    with contextlib.closing(FileReader(upload.path, "the file")) as reader:
         like = best_subtype("WAV", upload.subtype, None)
         writer = FileWriter(path, reader.sample_rate, reader.channels, like=like, force=True)
         convert(reader, writer, model=model, attenuation_limit_db=limit_db)
@@ -68,7 +68,7 @@ def _denoised(
         left -= len(kept)
         return kept
 
-    with contextlib.closing(FileReader(upload.path)) as reader:
+    with contextlib.closing(FileReader(upload.path, "the file")) as reader:
         for block in _blocks(reader, begin, upload.frames):
             kept = cut([denoiser.process(block[:, channel]) for channel, denoiser in enumerate(denoisers)])
             if len(kept):

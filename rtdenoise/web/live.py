@@ -74,7 +74,7 @@ def checked_limit(limit_db: Any) -> float | None:
         return None
     is_number = isinstance(limit_db, int | float) and not isinstance(limit_db, bool)
     if not is_number or not 0 <= limit_db <= 1000:
-        raise WebError(f"attenuation limit {limit_db!r} is not possible; take decibels from 0 up, or none")
+        raise WebError(f"attenuation limit {limit_db!r} is not possible; take decibels from 0 to 1000, or none")
     return float(limit_db)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ LONGEST_SECONDS = 600
 _MOST_FRAMES = LONGEST_SECONDS * 48000  # the browser keeps all of them, twice
 _MOST_CHANNELS = 8
 _KEPT = 6  # of them; the browser has all that it plays
+_READ_AT_ONCE = 1 << 16  # frames
 
 _FOR_MORE = "for more there is rtdenoise --input FILE --output FILE"
 
@@ -47,15 +50,18 @@ class Uploads:
         self.folder = Path(tempfile.mkdtemp(prefix="rtdenoise-web-"))
         self._kept: dict[str, Upload] = {}
 
-    async def take(self, pieces: AsyncIterable[bytes], announced_bytes: int | None = None) -> Upload:
+    async def take(
+        self, pieces: AsyncIterable[bytes], announced_bytes: int | None = None, examiner: Executor | None = None
+    ) -> Upload:
         """Keep a file that comes in pieces.
 
         Args:
             pieces: of its content.
             announced_bytes: how many will come, if that was said.
+            examiner: reads the file through, to the end: what is kept can be played. A thread of its own by default.
 
         Raises:
-            WebError: too large, too long, no audio, or the disk is full.
+            WebError: too large, too long, no audio, damaged, or the disk is full.
         """
         self._check_size(announced_bytes or 0)
         key = secrets.token_urlsafe(12)
@@ -67,20 +73,15 @@ class Uploads:
                     size += len(piece)
                     self._check_size(size)
                     file.write(piece)
-            return self._keep(key, path)
+            upload = await asyncio.get_running_loop().run_in_executor(examiner, self._examined, key, path)
+            self._keep(upload)
+            return upload
         except OSError as error:
             path.unlink(missing_ok=True)
             raise WebError(f"the file could not be kept in {self.folder}: {error.strerror}", 507) from None
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-
-    def copy(self, source: Path) -> Upload:
-        """Keep a copy of a file of the package."""
-        key = secrets.token_urlsafe(12)
-        path = self.folder / f"{key}.upload"
-        shutil.copyfile(source, path)
-        return self._keep(key, path)
 
     def get(self, key: str) -> Upload:
         """One that is kept. Raises WebError where it is not."""
@@ -98,15 +99,21 @@ class Uploads:
             most = self.largest_bytes / (1 << 20)
             raise WebError(f"the file is too large: the page takes up to {most:g} MB; {_FOR_MORE}", 413)
 
-    def _keep(self, key: str, path: Path) -> Upload:
+    def _examined(self, key: str, path: Path) -> Upload:
+        """Read a file from beginning to end. Raises WebError."""
         try:
-            reader = FileReader(path)
+            with contextlib.closing(FileReader(path, "the file")) as reader:
+                frames = reader.frames or 0
+                upload = Upload(key, path, reader.sample_rate, reader.channels, frames, reader.subtype)
+                self._check_length(upload)
+                while len(reader.read(_READ_AT_ONCE)):
+                    pass
         except AudioFileError as error:
-            raise WebError(str(error).replace(str(path), "the file"), 415) from None
-        with contextlib.closing(reader):
-            frames = reader.frames or 0
-            upload = Upload(key, path, reader.sample_rate, reader.channels, frames, reader.subtype)
-        rate = upload.sample_rate
+            raise WebError(str(error), 415) from None
+        return upload
+
+    def _check_length(self, upload: Upload) -> None:
+        frames, rate = upload.frames, upload.sample_rate
         longest = min(self.longest_seconds, _MOST_FRAMES / rate)
         if frames > longest * rate:
             raise WebError(
@@ -118,12 +125,13 @@ class Uploads:
             raise WebError(
                 f"the file has {upload.channels} channels: the page takes up to {_MOST_CHANNELS}; {_FOR_MORE}", 413
             )
+
+    def _keep(self, upload: Upload) -> None:
         while len(self._kept) >= _KEPT:
             oldest = self._kept.pop(next(iter(self._kept)))
             with contextlib.suppress(OSError):  # Windows: somebody reads it
                 oldest.path.unlink(missing_ok=True)
-        self._kept[key] = upload
-        return upload
+        self._kept[upload.key] = upload
 
 
 def _clock(seconds: float) -> str:

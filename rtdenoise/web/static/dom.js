@@ -17,6 +17,8 @@ export function complain(text) {
   $("notice").hidden = !text;
 }
 
+export const ENDED = "rtdenoise web may have been ended. Start it again and open the address it prints.";
+
 // A request to this page's own server; what it refuses becomes an Error with its words.
 export async function ask(path, options = {}) {
   let answer;
@@ -24,7 +26,7 @@ export async function ask(path, options = {}) {
     answer = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("rtdenoise web does not answer: it may have been ended. Start it again and open the address it prints.");
+    throw new Error(`nobody answers: ${ENDED}`);
   }
   if (answer.ok) return answer;
   const body = await answer.text();

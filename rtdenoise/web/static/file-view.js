@@ -1,7 +1,7 @@
 // The first view: a recording before and after.
 
 import { palette, whenColoursChange } from "./colours.js";
-import { $, about, ask, bindLimit, clock, complain, limitOf, signed, step } from "./dom.js";
+import { $, ENDED, about, ask, bindLimit, clock, complain, limitOf, signed, step } from "./dom.js";
 import { bindRecorder, drawArt } from "./empty-view.js";
 import { Player } from "./player.js";
 import { LEFT, RIGHT, Shades, gainCurve, prepare, quantile, spectrogram, timeAxis } from "./plot.js";
@@ -27,7 +27,7 @@ async function load(bring, called) {
     name = called;
     const channels = info.channels <= 2 ? info.channels : 1;
     const player = await Player.open(info.sample_rate, channels, info.frames, heard);
-    take = new Take(info, player, channels, changed, (error) => complain(error.message));
+    take = new Take(info, player, channels, changed, broken);
     shades = [0, 1].map(() => new Shades(take.columns));
     [frame, top] = [0, -35];
     player.choose(side() === "after" ? 1 : 0);
@@ -76,6 +76,12 @@ function show(part) {
   for (const id of ["drop", "recording", "stage"]) $(id).hidden = id !== part;
 }
 
+function broken(error) {
+  complain(error.message);
+  take.player.pause();
+  setPlaying(false);
+}
+
 function heard(report) {
   if (report.sounded) performance.mark("sounded");
   if (report.ended) setPlaying(false);
@@ -115,11 +121,23 @@ function seek(seconds) {
   if (!take.isKnown(wanted)) denoise();
 }
 
-const denoise = () => {
-  $("download").href = `/api/files/${take.key}/result?${new URLSearchParams(settings())}`;
-  $("download").download = `${name.replace(/\.[^.]*$/, "") || "recording"}-denoised.wav`;
-  take.denoise(settings(), frame).catch(() => {});
-};
+const denoise = () => { take.denoise(settings(), frame).catch(() => {}); };
+
+// Fetched here and not by the browser, which would keep to itself why it cannot.
+async function download() {
+  const link = document.createElement("a");
+  link.download = `${name.replace(/\.[^.]*$/, "") || "recording"}-denoised.wav`;
+  $("download").disabled = true;
+  try {
+    const result = await ask(`/api/files/${take.key}/result?${new URLSearchParams(settings())}`);
+    link.href = URL.createObjectURL(await result.blob());
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  } catch (error) {
+    complain(error instanceof TypeError ? `the result broke off: ${ENDED}` : error.message);
+  }
+  $("download").disabled = false;
+}
 
 function soon() {
   if (!take) return;
@@ -185,6 +203,7 @@ export function press(key) {
     ArrowLeft: () => seek(frame / take.sample_rate - 1),
     ArrowRight: () => seek(frame / take.sample_rate + 1),
     Home: () => seek(0),
+    End: () => seek(take.seconds),
     "-": () => step($("limit"), -1),
     "+": () => step($("limit"), 1),
     "=": () => step($("limit"), 1),
@@ -212,6 +231,7 @@ export async function start() {
   $("another").addEventListener("click", another);
   $("play").addEventListener("click", toggle);
   $("match").addEventListener("change", level);
+  $("download").addEventListener("click", download);
   $("model").addEventListener("change", soon);
   document.querySelectorAll('input[name="side"]').forEach((input) => input.addEventListener("change", () => choose(input.value)));
   const toPointer = ({ clientX }) => {

@@ -36,9 +36,9 @@ for (const name of Object.keys(views)) {
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const at = event.target;
-  const arrows = event.key.startsWith("Arrow") || event.key === "Home";
+  const arrows = event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End";
   if (at.matches("select") || (arrows && at.matches('[role="tab"], input'))) return;
-  if (event.key === " " && at.matches('button, a, label, input:not([type="radio"])')) return;
+  if (event.key === " " && at.matches('button, a, label, input:not([type="radio"], [type="range"])')) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (views[current].press(key)) event.preventDefault();
 });

@@ -1,6 +1,6 @@
 // One recording before and after: comes in pieces from the server, goes to the player, and is seen.
 
-import { ask } from "./dom.js";
+import { ENDED, ask } from "./dom.js";
 import { Loudness } from "./loudness.js";
 import { Picture } from "./spectrum.js";
 
@@ -72,7 +72,7 @@ export class Take {
       this.loudness[which] = loudness.value;
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      this.failed(error instanceof TypeError ? new Error("the file broke off: it is damaged, or rtdenoise web has ended") : error);
+      this.failed(error instanceof TypeError ? new Error(`the sound broke off: ${ENDED}`) : error);
       throw error;
     }
   }
