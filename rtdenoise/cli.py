@@ -17,7 +17,7 @@ import click
 from . import __version__
 from .commands.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from .commands.reporter import Reporter
-from .commands.values import decibels, latency, seconds, share
+from .commands.values import decibels, latency, seconds, share, whole
 from .config import HIGHEST_RATE, LOWEST_RATE, PROFILES
 from .errors import ParameterError, RtdenoiseError
 from .subcommands import COMMANDS
@@ -98,12 +98,12 @@ class _Doors(click.Group):
 @click.option("--stats", metavar="FILE.json|-", help="Write counters, load and latency as JSON at the end.")
 @click.option(
     "--raw-rate",
-    type=click.IntRange(LOWEST_RATE, HIGHEST_RATE),
+    type=whole(LOWEST_RATE, HIGHEST_RATE),
     metavar="HZ",
     help="Pipes carry samples without a header, at this rate; else WAV.",
 )
 @click.option("--raw-format", type=click.Choice(["s16le", "f32le"]), help="Of such samples.  [default: s16le]")
-@click.option("--raw-channels", type=click.IntRange(1, 64), metavar="N", help="Interleaved.  [default: 1]")
+@click.option("--raw-channels", type=whole(1, 64), metavar="N", help="Interleaved.  [default: 1]")
 @click.option("--no-panel", is_flag=True, help="Lines instead of levels and keys on the terminal.")
 @click.option("--steered", nargs=3, metavar="BOARD SCOPE SCOPE", hidden=True)  # by rtdenoise web
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -129,6 +129,7 @@ def cli(ctx: click.Context, /, quiet: bool, verbose: int, config: str | None, **
         ]
         if given and ctx.invoked_subcommand != "config":  # which shows what they come to
             raise click.UsageError(f"{', '.join(given)} does not go with {ctx.invoked_subcommand!r}.")
+        reporter.help = f"rtdenoise {ctx.invoked_subcommand} --help"
         return
     from .commands.settings import of_this_run
 
@@ -184,7 +185,7 @@ def _run(arguments: Sequence[str] | None, reporter: Reporter) -> int:
         return INTERRUPTED
     except (click.UsageError, ParameterError) as error:
         text = error.format_message() if isinstance(error, click.UsageError) else str(error)
-        reporter.error(f"{text.rstrip('.')} (see rtdenoise --help)", error)
+        reporter.error(f"{text.rstrip('.')} (see {reporter.help})", error)
         return USAGE
     except (RtdenoiseError, click.ClickException) as error:
         reporter.error(str(error), error)

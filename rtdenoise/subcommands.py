@@ -12,7 +12,7 @@ import click
 
 from .commands.exit_codes import FAILED, INTERRUPTED, OK
 from .commands.reporter import Reporter
-from .commands.values import decibels, seconds, share
+from .commands.values import decibels, seconds, share, whole
 
 
 @click.command()
@@ -79,10 +79,8 @@ def compare(reporter: Reporter, /, before: str, after: str, **options: Any) -> N
 
 @click.command()
 @click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="Listen at this address.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), metavar="N", default=8765, show_default=True, help="0: a free one."
-)
-@click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Show /metrics there, not on --port.")
+@click.option("--port", type=whole(0, 65535), metavar="N", default=8765, show_default=True, help="0: a free one.")
+@click.option("--metrics-port", type=whole(0, 65535), metavar="N", help="Show /metrics there, not on --port.")
 @click.option(
     "--model",
     "models",
@@ -92,7 +90,7 @@ def compare(reporter: Reporter, /, before: str, after: str, **options: Any) -> N
     show_default=True,
     help="Again for more, of which clients may choose; the first one is for those that do not.",
 )
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Compute threads.  [default: one a core]")
+@click.option("--workers", type=whole(1), metavar="N", help="Compute threads.  [default: one a core]")
 @click.option("--token", metavar="TOKEN", help="Let in only those who have it. Others on this machine can see it here.")
 @click.option(
     "--token-file",
@@ -107,12 +105,10 @@ def compare(reporter: Reporter, /, before: str, after: str, **options: Any) -> N
 @click.option("--tls-cert", "certificate", type=click.Path(path_type=Path), metavar="FILE.pem", help="Speak TLS.")
 @click.option("--tls-key", "key", type=click.Path(path_type=Path), metavar="FILE.pem", help="Of that certificate.")
 @click.option("--drain", type=seconds, metavar="S", default=30.0, show_default=True, help="What streams get to end.")
-@click.option(
-    "--max-clients", type=click.IntRange(1), metavar="N", default=200, show_default=True, help="Streams at a time."
-)
+@click.option("--max-clients", type=whole(1), metavar="N", default=200, show_default=True, help="Streams at a time.")
 @click.option(
     "--max-block",
-    type=click.IntRange(1, 1 << 24),
+    type=whole(1, 1 << 24),
     metavar="N",
     default=65536,
     show_default=True,
@@ -162,7 +158,7 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
 @click.option("--model", metavar="NAME|PATH", default="stream", show_default=True, help="See: rtdenoise models.")
 @click.option("--attenuation-limit", type=decibels, metavar="DB", help="Take away at most so many dB.")
 @click.option("--overlap", type=share, metavar="SHARE", help="As for one file.")
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one for each core]")
+@click.option("--jobs", type=whole(1, 1024), metavar="N", help="Processes.  [default: one for each core]")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files such as 'talk*.wav'; again for more.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files such as 'old/*'; again for more.")
 @click.option("--report", metavar="FILE.csv", help="Write levels before and after, and what failed.")
@@ -191,7 +187,7 @@ def batch(reporter: Reporter, /, **options: Any) -> None:
 @click.command()
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=whole(0, 65535),
     default=8710,
     show_default=True,
     metavar="N",

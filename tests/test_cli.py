@@ -85,7 +85,12 @@ def test_quiet_verbose_version_and_no_arguments(wav, leaky):
         (["--input", "in.wav", "--output", "-", "--stats", "-"], ["--stats -", "--stats FILE.json"]),
         (["--input", "in.wav", "--output", "none", "--stats", "in.wav"], ["in.wav", "FILE.json"]),
         (["--input", "in.wav", "--output", "none", "--stats", "no/s.json"], ["no folder no", "make it first"]),
-        (["demo", "--seconds", "1"], ["--seconds 1 is too short", "2 or more"]),
+        (["--input", "-", "--output", "none", "--raw-channels", "two"], ["'two'", "whole number from 1 up to 64"]),
+        (
+            ["batch", "in", "out", "--jobs", "x"],
+            ["'x'", "number from 1 up to 1024", "(see rtdenoise batch --help)"],
+        ),
+        (["demo", "--seconds", "1"], ["--seconds 1 is too short", "2 or more", "(see rtdenoise demo --help)"]),
         (["demo", "--seconds", "nan"], ["'nan'", "seconds above 0"]),
     ],
 )

@@ -13,12 +13,14 @@ class Reporter:
 
     Attributes:
         verbosity: -1 errors only, 0 the usual, 1 more, 2 tracebacks too.
+        help: the command that tells what can be said.
         said: the last lines, each with the time of day when it was said.
         count: of lines up to now.
     """
 
     def __init__(self, verbosity: int = 0) -> None:
         self.verbosity = verbosity
+        self.help = "rtdenoise --help"
         self.said: deque[tuple[str, str]] = deque(maxlen=100)
         self.count = 0
         self._held: deque[str] | None = None

@@ -41,6 +41,13 @@ def share(value: str) -> float:
     return number
 
 
+def whole(lowest: int, highest: int | None = None) -> click.IntRange:
+    """A whole number in a range, which is named to those who give none."""
+    kind = click.IntRange(lowest, highest)
+    kind.name = f"whole number from {lowest} up" + ("" if highest is None else f" to {highest}")
+    return kind
+
+
 def _number(value: str) -> float:
     try:
         return float(value)
