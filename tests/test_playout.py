@@ -93,3 +93,16 @@ def test_a_driver_that_never_calms_down_is_played_all_the_same():
         driver.capture(turn % 7 * 3)
     assert driver.playout.settled
     assert driver.levels
+
+
+@pytest.mark.parametrize(("late", "corrections"), [(10, 0), (40, 1), (-40, 0), (-70, 1)])
+def test_a_level_that_stays_off_is_set_back(late, corrections):
+    """Half a block too much, as a stall leaves, goes as well: the server may have kept some of its own."""
+    driver = Driver()
+    driver.run(200)
+    driver.playout.position -= late  # more waits from now on
+    driver.run(3 * WINDOW // BLOCK + 40)
+    assert driver.stats.latency_corrections == corrections
+    driver.levels.clear()
+    driver.run(200)
+    assert set(driver.levels) == {PREFILL if corrections else PREFILL + late}

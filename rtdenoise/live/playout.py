@@ -23,7 +23,7 @@ from .timeline import Timeline
 Float32 = NDArray[np.float32]
 
 _MOST_SETTLINGS = 10
-_LOW_WINDOWS = 3  # in a row: a moment of jitter passes by itself
+_OFF_WINDOWS = 3  # in a row: a moment of jitter passes by itself
 _HUGE = 1 << 62
 
 
@@ -40,7 +40,7 @@ class LivePlayout:
         denoised: the ring to play from.
         stats: where underruns and corrections are counted.
         window: samples over which a level counts as lowest.
-        tolerance: samples that the lowest level may wander: a block.
+        tolerance: samples that the lowest level may wander: a block; half of it upwards, where it stays there.
         settle: a driver starts in bursts: play silence, set the level each half window, and begin when it stood still
             for one.
 
@@ -72,7 +72,7 @@ class LivePlayout:
         self._timeline, self._denoised, self._stats = timeline, denoised, stats
         self._window, self._tolerance = window, tolerance
         self._started = self._starving = self._was_short = False
-        self._low_windows = 0
+        self._low_windows = self._high_windows = 0
         self._settlings = 0
         self._to_skip = 0  # samples that a correction passes over: they were not late
         self._seam = Seam(stats.output_rate)
@@ -169,17 +169,25 @@ class LivePlayout:
         error = self._lowest - self.prefill
         short = self._lowest < 0
         self._low_windows = self._low_windows + 1 if error < -self._tolerance else 0
+        # Of clocks that differ the level is in the hands of `drift`.
+        is_high = error > self._tolerance / 2 and not self.drift.noticed
+        self._high_windows = self._high_windows + 1 if is_high else 0
         if not self.settled:
             self._settlings += 1
             self.settled = (self._settlings > 1 and abs(error) <= self._tolerance) or self._settlings == _MOST_SETTLINGS
             self._move(error)
-        elif error > self._tolerance or (short and self._was_short) or self._low_windows == _LOW_WINDOWS:
+        elif (
+            error > self._tolerance
+            or (short and self._was_short)
+            or _OFF_WINDOWS in (self._low_windows, self._high_windows)
+        ):
             # Too much waits, as after a stall. Or too little, and not for a moment only: input was lost.
             self._stats.latency_corrections += 1
             self._stats.latency_correction_samples += abs(error)
             self.moved += error
             self._move(error)
-            short, self._low_windows = False, 0
+            short = False
+            self._low_windows = self._high_windows = 0
         else:
             self._observe_drift()
         self._was_short = short
