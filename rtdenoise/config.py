@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass
 
 from .errors import ParameterError
@@ -26,6 +28,19 @@ def limit_for(profile: str, attenuation_limit_db: float | None) -> float | None:
     if profile not in PROFILES:
         raise ParameterError(f"profile={profile!r} is not possible; give one of {', '.join(PROFILES)}")
     return PROFILES[profile] if attenuation_limit_db is None else attenuation_limit_db
+
+
+def checked_limit(limit_db: float | None) -> float | None:
+    """An attenuation limit in dB as it was given. Raises ParameterError where it is none."""
+    if limit_db is None:
+        return None
+    is_number = isinstance(limit_db, numbers.Real) and not isinstance(limit_db, bool)
+    if not is_number or not math.isfinite(limit_db) or limit_db < 0:
+        raise ParameterError(
+            f"attenuation_limit_db={limit_db!r} is not possible; "
+            "give a number of dB from 0 up (12 leaves a quarter of the noise's amplitude), or None for no limit"
+        )
+    return float(limit_db)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATES, ContextTransform, limit_for
+from .config import HIGHEST_RATE, LOWEST_RATE, NATIVE_RATES, ContextTransform, checked_limit, limit_for
 from .context import ContextCore
 from .errors import ParameterError
 from .gain import floor_from_limit
@@ -16,6 +16,8 @@ from .model import Model
 from .resample import CAN_CONVERT, SOXR_VERSION, InwardStream, OutwardStream, plan_conversion
 from .spectral import SpectralCore
 from .stft import sanitise
+
+_MOST_CHANNELS = 64
 
 Float32 = NDArray[np.float32]
 
@@ -83,7 +85,7 @@ class Denoiser:
 
     @attenuation_limit_db.setter
     def attenuation_limit_db(self, limit: float | None) -> None:
-        self._attenuation_limit_db = _checked_limit(limit)
+        self._attenuation_limit_db = checked_limit(limit)
         self._floor = floor_from_limit(self._attenuation_limit_db)
 
     @property
@@ -222,12 +224,18 @@ def denoise(
         float32 of the shape of ``samples``, aligned with them to the sample.
 
     Raises:
-        ParameterError: a parameter outside its legal values, integers, more than two dimensions, or no channel.
+        ParameterError: a parameter outside its legal values, integers, more than two dimensions, or no channel, or
+            more of them than any recording has.
         ModelError: the model cannot be loaded.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or samples.shape[1:] == (0,):
         raise ParameterError(f"samples of shape {samples.shape} are no recording; give (n,) or (n, channels)")
+    if samples.ndim == 2 and samples.shape[1] > _MOST_CHANNELS:
+        raise ParameterError(
+            f"samples of shape {samples.shape} are {samples.shape[1]} channels, and {_MOST_CHANNELS} is the most; give "
+            "(n, channels), such as samples.T"
+        )
     channels = samples.reshape(len(samples), -1) if len(samples) else samples.reshape(0, max(1, *samples.shape[1:], 1))
     out = np.empty(channels.shape, np.float32)
     shared = model if isinstance(model, Model) else Model.load(model)
@@ -247,10 +255,9 @@ def as_mono_float32(samples: ArrayLike) -> Float32:
     if not (type(samples) is np.ndarray and samples.dtype == np.float32):
         samples = np.asarray(samples)
         if samples.dtype.kind != "f":
-            signed = samples.dtype.kind == "i"
-            conversion = f"samples.astype('float32') / {2 ** (8 * samples.dtype.itemsize - 1)}" if signed else "float32"
             raise ParameterError(
-                f"samples of dtype {samples.dtype}: floats with full scale at 1 are wanted; convert to {conversion}"
+                f"samples of dtype {samples.dtype}: floats with full scale at 1 are wanted; convert to "
+                f"{_way_to_floats(samples.dtype)}"
             )
         with np.errstate(over="ignore"):
             samples = samples.astype(np.float32)
@@ -280,13 +287,11 @@ def _checked_overlap(overlap: float | None, model: Model) -> float | None:
     return overlap
 
 
-def _checked_limit(limit: float | None) -> float | None:
-    if limit is None:
-        return None
-    number = isinstance(limit, int | float | np.integer | np.floating) and not isinstance(limit, bool)
-    if not number or not math.isfinite(limit) or limit < 0:
-        raise ParameterError(
-            f"attenuation_limit_db={limit!r} is not possible; "
-            "give a number of dB from 0 up (12 leaves a quarter of the noise's amplitude), or None for no limit"
-        )
-    return float(limit)
+def _way_to_floats(dtype: np.dtype[Any]) -> str:
+    if dtype.kind == "S":
+        return "np.frombuffer(samples, '<i2').astype('float32') / 32768, or take PcmDenoiser"
+    if dtype.kind != "i":
+        return "float32"
+    if dtype.itemsize == 8:  # Python's and numpy's usual one, whatever the samples came from
+        return "samples.astype('float32') / 32768 if they are of 16 bits"
+    return f"samples.astype('float32') / {2 ** (8 * dtype.itemsize - 1)}"

@@ -32,6 +32,11 @@ def test_the_shape_is_kept(leaky, shape):
     assert out.dtype == np.float32
 
 
+def test_channels_first_is_not_taken_for_a_great_many_channels(leaky):
+    with pytest.raises(ParameterError, match=r"\(2, 16000\) are 16000 channels, and 64 is the most; .* samples.T"):
+        denoise(np.zeros((2, 16000)), 16000, leaky)
+
+
 @pytest.mark.parametrize("shape", [(), (10, 0), (0, 0), (2, 3, 4)])
 def test_what_is_no_recording_is_refused(leaky, shape):
     with pytest.raises(ParameterError, match=r"give \(n,\) or \(n, channels\)"):

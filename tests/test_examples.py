@@ -253,6 +253,18 @@ def test_ffmpeg_pipe(speechlike, tmp_path):
     clean, rate = soundfile.read(tmp_path / "out.wav")
     assert (rate, clean.shape) == (48000, (48000, 2))
     assert 0.2 < np.std(clean) / np.std(samples) < 1.05
+    video = ["-f", "lavfi", "-i", "testsrc=d=1:s=160x120:r=10", "-c:v", "mjpeg", "-c:a", "pcm_s16le"]
+    ffmpeg = ["ffmpeg", "-v", "error", "-nostdin"]
+    delayed = ["-itsoffset", "0.5", "-i", tmp_path / "in.flac", *video, tmp_path / "late.mkv"]
+    subprocess.run([*ffmpeg, *delayed], check=True, timeout=60)
+    command[2:] = [tmp_path / "late.mkv", tmp_path / "clean.mkv"]
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 0
+    in_time = ["-i", tmp_path / "clean.mkv", "-vn", "-af", "aresample=async=1:first_pts=0", tmp_path / "clean.wav"]
+    subprocess.run([*ffmpeg, *in_time], check=True, timeout=60)
+    kept, _ = soundfile.read(tmp_path / "clean.wav")
+    assert len(kept) == pytest.approx(72000, abs=500)  # the sound is where it was, half a second after the picture
+    assert np.abs(kept[:23000]).max() < 0.01
+    command[2:] = [tmp_path / "in.flac", tmp_path / "out.wav"]
     before = (tmp_path / "out.wav").read_bytes()
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert again.returncode != 0

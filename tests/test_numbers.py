@@ -77,6 +77,8 @@ def test_double_precision_lists_and_other_byte_orders_are_cast(leaky, speechlike
     [
         ("int16", r"int16.*astype\('float32'\) / 32768"),
         ("int32", r"int32.*astype\('float32'\) / 2147483648"),
+        ("int64", r"int64.*astype\('float32'\) / 32768 if they are of 16 bits"),
+        ("S2", r"S2.*convert to np.frombuffer\(samples, '<i2'\).* or take PcmDenoiser"),
         ("uint8", "uint8.*convert to float32"),
         ("bool", "bool.*convert to float32"),
         ("complex64", "complex64.*convert to float32"),

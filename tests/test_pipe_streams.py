@@ -90,6 +90,18 @@ def test_wav_whose_length_nobody_knew(samples, stated):
     assert np.array_equal(drain(reader), samples)
 
 
+@pytest.mark.parametrize(("missing", "is_told"), [(44, False), (4000, True)])
+def test_wav_that_ends_before_its_header_says(samples, missing, is_told):
+    data = build_header(WavHeader(S16LE, 16000, 2, len(samples))) + encode(samples, S16LE)[:-missing]
+    reader = PipeReader(Trickle(data), None)
+    assert len(drain(reader)) == len(samples) - missing // 4
+    if is_told:
+        with pytest.raises(AudioFileError, match=r"ended early: its header says 0\.3 s, and 0\.2 s came"):
+            reader.check_end()
+    else:
+        reader.check_end()
+
+
 @pytest.mark.skipif(not shutil.which("sox"), reason="sox is not installed")
 def test_wav_from_sox_through_a_pipe(tmp_path, samples):
     soundfile.write(tmp_path / "in.wav", samples, 16000)

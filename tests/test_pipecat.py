@@ -153,6 +153,23 @@ def test_settings_come_as_frames(identity):
         asyncio.run(change({"strength": 24}))
 
 
+@pytest.mark.parametrize("started", [True, False])
+def test_a_limit_that_cannot_be_changes_nothing(identity, started):
+    async def change():
+        audio_filter = RtDenoiseFilter(model=identity)
+        if started:
+            await audio_filter.start(8000)
+        with pytest.raises(ParameterError, match="attenuation_limit_db=-1"):
+            await audio_filter.process_frame(frames.FilterUpdateSettingsFrame(settings={"attenuation_limit_db": -1}))
+        await audio_filter.process_frame(frames.FilterEnableFrame(enable=False))
+        await audio_filter.start(16000)
+        return audio_filter._stream
+
+    stream = asyncio.run(change())
+    assert stream.attenuation_limit_db == PROFILES["asr"]
+    assert stream.bypass
+
+
 def test_off_before_the_start_is_off_after_it(identity):
     async def start():
         audio_filter = RtDenoiseFilter(model=identity, channels=2)
@@ -240,5 +257,12 @@ def test_the_example(tmp_path, speechlike, monkeypatch):
         assert file.readframes(rate) == PcmDenoiser(rate, profile="asr").process(data)
     with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
         file.setparams((2, 2, rate, 0, "NONE", ""))
-    with pytest.raises(SystemExit, match="is no mono WAV of 16 bits"):
-        asyncio.run(example.main(str(tmp_path / "stereo.wav"), str(tmp_path / "heard.wav")))
+    with wave.open(str(tmp_path / "slow.wav"), "wb") as file:
+        file.setparams((1, 2, 3000, 0, "NONE", ""))
+    for name, message in (
+        ("stereo", "is no mono WAV of 16 bits"),
+        ("none", "is no WAV that can be read .*No such file"),
+        ("slow", "slow.wav: sample_rate=3000 is not possible"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            asyncio.run(example.main(str(tmp_path / f"{name}.wav"), str(tmp_path / "heard.wav")))

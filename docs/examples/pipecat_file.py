@@ -19,6 +19,7 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
+from rtdenoise import RtdenoiseError
 from rtdenoise.integrations.pipecat import RtDenoiseFilter
 
 
@@ -61,13 +62,22 @@ class WavOutput(FrameProcessor):
 
 async def main(source: str, target: str) -> None:
     """Run the pipeline over one file."""
+    wanted = "-b 16 mono.wav remix - makes one"
     with contextlib.ExitStack() as files:
-        noisy = files.enter_context(wave.open(source, "rb"))
+        try:
+            noisy = files.enter_context(wave.open(source, "rb"))
+        except (OSError, wave.Error) as error:
+            raise SystemExit(f"{source} is no WAV that can be read ({error}); sox {source} {wanted}") from None
         if noisy.getnchannels() != 1 or noisy.getsampwidth() != 2:
-            raise SystemExit(f"{source} is no mono WAV of 16 bits; sox {source} -b 16 mono.wav remix - makes one")
+            raise SystemExit(f"{source} is no mono WAV of 16 bits; sox {source} {wanted}")
+        denoiser = RtDenoiseFilter()
+        try:
+            await denoiser.start(noisy.getframerate())  # Pipecat starts it again, but would only log what is wrong
+        except RtdenoiseError as error:
+            raise SystemExit(f"{source}: {error}") from None
         heard = files.enter_context(wave.open(target, "wb"))
         heard.setparams(noisy.getparams())
-        params = TransportParams(audio_in_enabled=True, audio_in_filter=RtDenoiseFilter())
+        params = TransportParams(audio_in_enabled=True, audio_in_filter=denoiser)
         worker = PipelineWorker(
             Pipeline([WavInput(noisy, params), WavOutput(heard)]),
             params=PipelineParams(audio_in_sample_rate=noisy.getframerate()),

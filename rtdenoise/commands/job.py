@@ -175,7 +175,7 @@ def _run_offline(job: Job, reporter: Reporter) -> None:
         )
         reporter.say(
             f"rtdenoise: {job.source} -> {job.target}, {_shape(reader)}, model {first.model.name} "
-            f"{first.model.version}, latency {first.latency_seconds * 1e3:g} ms (engine; cut off again)"
+            f"{first.model.version}, latency {round(first.latency_seconds * 1e3, 1):g} ms (engine; cut off again)"
         )
         reporter.detail(f"rtdenoise: {reader.subtype} in, hops of {first.hop_length} samples, {first.model.path}")
         stats = Stats(reader.sample_rate, first.hop_length / reader.sample_rate)

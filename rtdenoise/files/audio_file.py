@@ -24,7 +24,7 @@ from .full_disk import why_not_written
 from .pcm import quantise
 from .repeatable import make_repeatable
 from .suffixes import FORMAT_BY_SUFFIX, LEGAL_SUFFIXES
-from .wav_header import LEAST_INVENTED_LENGTH
+from .wav_header import LEAST_INVENTED_LENGTH, SLOPPY_SECONDS
 
 Float32 = NDArray[np.float32]
 
@@ -47,7 +47,6 @@ _NONE_LEFT = "no file was left"
 _CONVERT_FIRST = "convert what is left of it with another program first"
 #: What libsndfile writes down of the samples in WAV, AIFF and AU files: bytes by the header, and by the file's length.
 _CUT_OFF = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
-_LOST_BY_SLOPPINESS_SECONDS = 0.05  # some programs count the header among the samples
 _SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM: the operating system refused
 
 #: Subtypes that are carried over; the rest, ADPCM and MP3 and such, become what is usual for the new format.
@@ -172,7 +171,7 @@ class FileReader:
         said, there = map(int, lengths.groups()) if lengths else (0, 0)
         seconds = self._file.frames / self.sample_rate
         missing = seconds * (said / there - 1) if there else 0.0
-        if missing > _LOST_BY_SLOPPINESS_SECONDS and said < LEAST_INVENTED_LENGTH:
+        if missing > SLOPPY_SECONDS and said < LEAST_INVENTED_LENGTH:
             raise AudioFileError(
                 f"{self.name} is cut off: its header says {seconds + missing:.1f} s, and {seconds:.1f} s are there; "
                 f"{_CONVERT_FIRST}"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import AudioFileError
 from .audio_file import check_rate
 from .pcm import S16LE, SUBTYPES, Encoding, decode, encode
-from .wav_header import WavHeader, build_header, read_header
+from .wav_header import SLOPPY_SECONDS, WavHeader, build_header, read_header
 
 Float32 = NDArray[np.float32]
 
@@ -103,12 +103,19 @@ class PipeReader:
         return decode(data[:whole], self.encoding).reshape(-1, self.channels)
 
     def check_end(self) -> None:
-        """Raise AudioFileError when the last sample was cut."""
+        """Raise AudioFileError when the last sample was cut, or fewer came than the header says."""
         if self._pending:
             raise AudioFileError(
                 f"{self.name} ended in the middle of a sample: {len(self._pending)} of {self._frame_bytes} bytes; the "
                 f"whole samples before it were denoised; is it really {self.encoding.name} with {self.channels} "
                 f"{'channel' if self.channels == 1 else 'channels'}?"
+            )
+        said = (self.frames or 0) / self.sample_rate
+        missing = (self._bytes_left or 0) / self._frame_bytes / self.sample_rate
+        if missing > SLOPPY_SECONDS:
+            raise AudioFileError(
+                f"{self.name} ended early: its header says {said:.1f} s, and {said - missing:.1f} s came, which were "
+                "denoised; look at the program that writes into it"
             )
 
     def close(self) -> None:

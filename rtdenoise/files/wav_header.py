@@ -14,6 +14,8 @@ _ENCODINGS = {(_PCM, e.bits): e for e in (U8, S16LE, S24LE, S32LE)} | {(_FLOAT, 
 
 #: Programs that cannot seek back write 0, 0xFFFFFFFF (ffmpeg) or something just below 2 GiB (sox, arecord).
 LEAST_INVENTED_LENGTH = 0x7FFF0000
+#: Some count the header among the samples: so much may be missing.
+SLOPPY_SECONDS = 0.05
 _UNKNOWN = 0xFFFFFFFF
 
 _LONGEST_FORMAT_CHUNK = 1024

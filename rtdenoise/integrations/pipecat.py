@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import limit_for
+from ..config import checked_limit, limit_for
 from ..errors import MissingPackageError, ParameterError, RtdenoiseError
 from ..model import Model
 from .pcm import PcmDenoiser
@@ -97,7 +97,7 @@ class RtDenoiseFilter(BaseAudioFilter):
             unknown = frame.settings.keys() - {"attenuation_limit_db"}
             if unknown:
                 raise ParameterError(f"there is no setting {min(unknown)!r}; rtdenoise knows attenuation_limit_db")
-            self._limit_db = frame.settings.get("attenuation_limit_db", self._limit_db)
+            self._limit_db = checked_limit(frame.settings.get("attenuation_limit_db", self._limit_db))
         if self._stream is not None:
             self._stream.bypass, self._stream.attenuation_limit_db = self._bypass, self._limit_db
 
