@@ -149,6 +149,18 @@ def test_what_may_not_be_read_is_told(tmp_path, identity):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path, identity, monkeypatch):
+    save(tmp_path / "in" / "a.wav")
+    monkeypatch.setattr(os, "scandir", lambda path: raise_error(PermissionError(13, "Permission denied")))
+    with pytest.raises(AudioFileError, match=r"IN_DIR .*in cannot be looked into: Permission denied; check the path"):
+        batch(tmp_path / "in", tmp_path / "out", identity)
+    assert not (tmp_path / "out").exists()
+
+
+def raise_error(error):
+    raise error
+
+
 def test_a_name_that_is_no_text_is_told_and_one_that_is_odd_is_done(tmp_path, identity):
     name = os.fsencode(save(tmp_path / "in" / "a.wav"))
     os.rename(name, name.replace(b"a.wav", b"\xff\n.wav"))
