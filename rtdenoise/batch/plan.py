@@ -69,7 +69,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 def results_of_others(listing: Listing) -> list[str]:
     """Folders below that hold the journal of a run: what lies there is no recording, but made of one."""
-    parts = [PurePosixPath(name).parts for name in listing.files]
+    parts = [PurePosixPath(name).parts for name in listing.files if NAME in name]
     found = {"/".join(way[: way.index(NAME)]) for way in parts if NAME in way}
     return sorted(found - {""})
 

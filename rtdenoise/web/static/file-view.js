@@ -27,7 +27,7 @@ async function load(bring, called) {
     name = called;
     const channels = info.channels <= 2 ? info.channels : 1;
     const player = await Player.open(info.sample_rate, channels, info.frames, heard);
-    take = new Take(info, player, channels, changed, broken);
+    take = new Take(info, player, channels, changed, (error) => complain(error.message));
     shades = [0, 1].map(() => new Shades(take.columns));
     [frame, top] = [0, -35];
     player.choose(side() === "after" ? 1 : 0);
@@ -74,12 +74,6 @@ function close() {
 
 function show(part) {
   for (const id of ["drop", "recording", "stage"]) $(id).hidden = id !== part;
-}
-
-function broken(error) {
-  complain(error.message);
-  take.player.pause();
-  setPlaying(false);
 }
 
 function heard(report) {
