@@ -6,6 +6,7 @@ takes ``frame`` float32 (1, n_bins, 2), real and imaginary part, and any number 
 frame's shape and ``next_state_*`` of the states' shapes. With a ``compression`` it takes, instead of ``frame``,
 ``features`` float32 (1, 3, 1, n_bins - 1), what `features.compress` makes of all bins but the topmost, and gives a
 ``mask`` (1, n_bins - 1, 2), whose last bin goes for the topmost, too: in a graph both would take 9 % of its time.
+``postfilter`` ``pitch`` asks for ``pitch_filter`` after the mask.
 With ``kind`` ``context`` it takes ``magnitudes`` float32 (1, n_frames, n_bins) of a whole context frame and gives as
 many ``gains``, real and not below 0.
 """
@@ -67,6 +68,8 @@ def check(path: Path, session: onnxruntime.InferenceSession) -> TransformConfig 
         _check_context(transform, inputs, outputs, refuse)
     else:
         transform = _hop_transform(metadata, refuse)
+        if metadata.get("postfilter") not in (None, "pitch"):
+            raise refuse(f"postfilter {metadata['postfilter']!r} in its metadata", "'pitch', or none")
         _check_hops(transform, _has_features(metadata, refuse), inputs, outputs, refuse)
     return transform
 

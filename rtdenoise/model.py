@@ -111,6 +111,7 @@ class Model:
         name: as its author called it.
         version: as its author counted it.
         transform: the transform that its frames come from; its kind is that of the model.
+        has_pitch_filter: whether the engine filters what its mask lets through (``rtdenoise.pitch_filter``).
         metadata: all that the file says about itself, as text.
         path: the file.
     """
@@ -123,6 +124,7 @@ class Model:
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self.name = self.metadata["name"]
         self.version = self.metadata["version"]
+        self.has_pitch_filter = self.metadata.get("postfilter") == "pitch"
         self._session = session
         self._compression = float(self.metadata["compression"]) if "compression" in self.metadata else None
 

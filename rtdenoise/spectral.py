@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .config import TransformConfig
 from .gain import Ramp
 from .model import Model
+from .pitch_filter import PitchFilter
 from .stft import analyse_hop, check_windows, design_windows, synthesise_hop
 
 Float32 = NDArray[np.float32]
@@ -50,7 +51,9 @@ class SpectralCore:
         self._top_band_start = 3 * (trained.n_bins - 1) // 4
 
         self._analysis, self._synthesis = _windows(transform)
-        self._history = np.zeros(transform.window_length, np.float32)
+        self._pitch_filter = PitchFilter(trained, transform, _windows(trained)[0]) if model.has_pitch_filter else None
+        reach = self._pitch_filter.reach if self._pitch_filter else 0
+        self._history = np.zeros(transform.window_length + reach, np.float32)
         self._windowed = np.zeros(transform.window_length, np.float32)
         self._time = np.zeros(transform.window_length, np.float32)
         self._spectrum = np.zeros(transform.n_bins, np.complex64)
@@ -68,11 +71,22 @@ class SpectralCore:
         state = self._state
         analyse_hop(hop, self._history, self._analysis, self._windowed, self._spectrum, state.frame, self._scale)
         self._model.advance(state)
+        floor, bypass = self._floor.step(floor), self._bypass.step(bypass)
+        if self._pitch_filter:
+            self._pitch_filter.run(
+                self._history,
+                self._analysis,
+                self._windowed,
+                self._spectrum,
+                state.mask,
+                self._shared_bins,
+                (1 - floor) * (1 - bypass),
+            )
         synthesise_hop(
             self._spectrum,
             state.mask,
-            self._floor.step(floor),
-            self._bypass.step(bypass),
+            floor,
+            bypass,
             self._shared_bins,
             self._top_band_start,
             self._time,

@@ -111,7 +111,7 @@ def analyse_hop(
 
     Args:
         hop: (hop_length,) new samples, sanitised here.
-        history: (window_length,) the newest samples; shifted and filled here.
+        history: (window_length or more,) the newest samples; shifted and filled here.
         window: (window_length,) analysis window.
         windowed: (window_length,) scratch.
         spectrum: (window_length // 2 + 1,) written.
@@ -121,11 +121,11 @@ def analyse_hop(
     new, size = hop.shape[0], history.shape[0]
     for i in range(size - new):
         history[i] = history[i + new]
-        windowed[i] = history[i] * window[i]
     for i in range(new):
-        sample = _sanitise_sample(hop[i])
-        history[size - new + i] = sample
-        windowed[size - new + i] = sample * window[size - new + i]
+        history[size - new + i] = _sanitise_sample(hop[i])
+    start = size - window.shape[0]
+    for i in range(window.shape[0]):
+        windowed[i] = history[start + i] * window[i]
     r2c(windowed, spectrum, _AXIS, True, 1.0, 1)
     for k in range(min(spectrum.shape[0], model_frame.shape[0])):
         model_frame[k] = complex(spectrum[k].real * model_scale, spectrum[k].imag * model_scale)
@@ -142,7 +142,7 @@ def analyse_hop_numpy(
 ) -> None:
     """The same as ``analyse_hop``, written to be read."""
     history[:] = np.concatenate([history[len(hop) :], sanitise_numpy(hop)])
-    windowed[:] = history * window
+    windowed[:] = history[-len(window) :] * window
     spectrum[:] = np.fft.rfft(windowed)
     shared = min(len(spectrum), len(model_frame))
     model_frame[:shared] = spectrum[:shared] * model_scale

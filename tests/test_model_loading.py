@@ -55,6 +55,7 @@ def identity_nodes(source: str = "frame", target: str = "mask"):
         ("compression", "nan", "compression 'nan'"),
         ("compression", "", "compression ''"),
         ("compression", "0.3", r"inputs \['frame'\], expected features and state_\*"),
+        ("postfilter", "comb", "postfilter 'comb' in its metadata, expected 'pitch', or none"),
         ("parameters", "many", "parameters 'many'"),
         ("macs_per_hop", None, "macs_per_hop None"),
     ],

@@ -50,6 +50,7 @@ def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
         "hop_length": STREAM_TRANSFORM.hop_length,
         "n_bins": STREAM_TRANSFORM.n_bins,
         "compression": net.config.compression,
+        "postfilter": "pitch",
         "parameters": net.count_params(),
         "macs_per_hop": count_macs(model),
     } | about
