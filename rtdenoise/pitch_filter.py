@@ -2,10 +2,11 @@
 
 Two filters on bands of 200 Hz and wider, neither of which looks ahead. A comb: where a band of what the mask lets
 through repeats after one and two pitch periods, the mean of those two earlier windows of the input is mixed into this
-one, and what does not repeat becomes quieter (Chen and Gersho, "Adaptive postfiltering for quality enhancement of
-coded speech", 1995; in bands and by their coherence as in Valin, "A hybrid DSP/deep learning approach to real-time
-full-band speech enhancement", 2018). And an expander for the residue: where the mask of 400 to 1200 Hz has been nearly
-closed for a while, it is closed further. Neither does anything where the mask is open, so clean speech stays as it is.
+one, and what does not repeat becomes quieter; less so where they are weaker, as where a word begins (Chen and Gersho,
+"Adaptive postfiltering for quality enhancement of coded speech", 1995; in bands and by their coherence as in Valin, "A
+hybrid DSP/deep learning approach to real-time full-band speech enhancement", 2018). And an expander for the residue:
+where the mask of 400 to 1200 Hz has been nearly closed for a while, it is closed further. Neither does anything where
+the mask is open, so clean speech stays as it is.
 
 The kernel has its slow, obvious numpy twin beside it; a test compares them.
 """
@@ -37,7 +38,7 @@ _HIGHEST_PITCH, _VOICE_HERTZ = 500, 1500.0
 _AS_GOOD = 0.85
 #: How far the windows of before may count, against 1 for this one; below which periodicity of the whole and coherence
 #: of a band nothing happens.
-_COMB, _LEAST_PERIODIC, _LEAST_COHERENT = 3.0, 0.3, 0.1
+_COMB, _LEAST_PERIODIC, _LEAST_COHERENT = 2.4, 0.3, 0.1
 #: The expander: below which gain it acts, with which exponent, what is left at most, and what a gain fades by each hop.
 _CLOSED, _EXPONENT, _LEAST_FACTOR, _RELEASE = 0.6, 1.5, 0.05, 0.9
 
@@ -201,7 +202,9 @@ def filter_hop(
                 coherent = (coherent - np.float32(_LEAST_COHERENT)) / np.float32(1.0 - _LEAST_COHERENT)
                 if coherent > 0.0:
                     closed = math.sqrt(np.float32(1.0) - gains[b] * gains[b])
+                    steady = min(np.float32(1.0), there / (here + np.float32(_TINY)))
                     share = np.float32(_COMB) * strength * voiced * coherent * closed * math.sqrt(closed)
+                    share *= steady * steady
                     own = np.float32(1.0) / (np.float32(1.0) + share)
                     for k in range(starts[b], last):
                         x, p = spectrum[k], delayed[k]
@@ -268,7 +271,8 @@ def filter_hop_numpy(
                 coherent = float(np.vdot(there, y[band]).real)
                 coherent /= np.sqrt(np.sum(np.abs(y[band]) ** 2) * np.sum(np.abs(there) ** 2) + _TINY)
                 coherent = max(0.0, (coherent - _LEAST_COHERENT) / (1 - _LEAST_COHERENT))
-                share = _COMB * strength * voiced * coherent * (1 - gain**2) ** 0.75
+                steady = min(1.0, np.sum(np.abs(there) ** 2) / (np.sum(np.abs(y[band]) ** 2) + _TINY))
+                share = _COMB * strength * voiced * coherent * (1 - gain**2) ** 0.75 * steady**2
                 x[band] = (x[band] + share * p[band]) / (1 + share)
             spectrum[:shared_bins] = x[:shared_bins]
     for b in range(_FIRST_RESIDUE, _LAST_RESIDUE + 1):

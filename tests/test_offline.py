@@ -1,4 +1,7 @@
-"""Hazard: the engine around a model computes something else than the plain formula: rfft, mask, irfft, overlap-add."""
+"""Hazard: the engine around a model computes something else than the plain formula: rfft, mask, irfft, overlap-add.
+
+Where a model asks for a filter after the mask, that filter's own slow twin is part of the formula.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from conftest import snr_db
 
 from rtdenoise import denoise
 from rtdenoise.config import NATIVE_RATES
+from rtdenoise.pitch_filter import filter_hop_numpy, plan
 from rtdenoise.stft import design_windows
 
 
@@ -21,9 +25,12 @@ def plain(model, samples: np.ndarray, rate: int) -> np.ndarray:
     names = [tensor.name for tensor in session.get_outputs()]
     seen = "features" if "compression" in model.metadata else "frame"
     states = {t.name: np.zeros(t.shape, np.float32) for t in session.get_inputs() if t.name != seen}
-    padded = np.concatenate([np.zeros(window - hop), samples, np.zeros(2 * hop)])
+    filtering = model.metadata.get("postfilter")
+    planned = plan(model.transform, transform, design_windows(model.transform)[0])
+    memory = [np.zeros(len(planned.starts) - 1) for _ in range(2)]
+    padded = np.concatenate([np.zeros(3 * window - hop), samples, np.zeros(2 * hop)])
     out = np.zeros(len(padded))
-    for end in range(window, len(padded) + 1, hop):
+    for end in range(3 * window, len(padded) + 1, hop):
         spectrum = np.fft.rfft(padded[end - window : end] * analysis)
         frame = np.zeros(model.transform.n_bins, np.complex128)
         frame[:shared] = spectrum[:shared] * model.transform.window_length / window
@@ -33,13 +40,18 @@ def plain(model, samples: np.ndarray, rate: int) -> np.ndarray:
         states = {name: results[f"next_{name}"] for name in states}
         mask = results["mask"][0].astype(np.float64) @ [1, 1j]
         mask = np.append(mask, mask[-1]) if seen == "features" else mask
+        if filtering:
+            scratch = np.empty(len(mask), complex), np.empty(model.transform.window_length), np.empty_like(spectrum)
+            filter_hop_numpy(
+                padded[:end], analysis, np.empty(window), spectrum, mask, shared, 1.0, *planned, *memory, *scratch
+            )
         gain = np.empty(transform.n_bins, np.complex128)
         gain[:shared] = mask[:shared]
         if transform.n_bins > shared:
             top = slice(3 * (shared - 1) // 4, shared)
             gain[shared:] = np.average(np.abs(mask[top]), weights=np.abs(spectrum[top]) ** 2)
         out[end - 2 * hop : end] += np.fft.irfft(spectrum * gain, window)[-2 * hop :] * synthesis
-    return out[window - hop :][: len(samples)]
+    return out[3 * window - hop :][: len(samples)]
 
 
 def compressed(frame: np.ndarray, model) -> np.ndarray:
