@@ -55,7 +55,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(dask, leaky, tmp_pa
 
 
 def test_ctrl_c_on_a_cluster_goes_on_later(dask, leaky, tmp_path):
-    recordings = save_many(tmp_path / "in", 8, seconds=8)
+    recordings = save_many(tmp_path / "in", 8, seconds=60)
     options = ["--model", leaky.path, "--engine", "dask", "--scheduler", dask.scheduler_address]
     running = start("batch", recordings, tmp_path / "out", *options)
     wait_for(tmp_path / "out", 1, running)
