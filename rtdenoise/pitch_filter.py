@@ -87,8 +87,8 @@ class PitchFilter:
         self._power = np.zeros(trained.n_bins, np.complex64)
         self._correlation = np.zeros(trained.window_length, np.float32)
         self._delayed = np.zeros(stream.n_bins, np.complex64)
-        #: Samples of the stream before the newest window that the comb reads.
-        self.reach = 2 * round(self._plan.lag_scale * (trained.window_length // 2))
+        #: Samples of the stream before the newest window that the comb reads: twice the longest period, half a window.
+        self.reach = stream.window_length
 
     def run(
         self,
