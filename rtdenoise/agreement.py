@@ -6,23 +6,28 @@ takes ``frame`` float32 (1, n_bins, 2), real and imaginary part, and any number 
 frame's shape and ``next_state_*`` of the states' shapes. With a ``compression`` it takes, instead of ``frame``,
 ``features`` float32 (1, 3, 1, n_bins - 1), what `features.compress` makes of all bins but the topmost, and gives a
 ``mask`` (1, n_bins - 1, 2), whose last bin goes for the topmost, too: in a graph both would take 9 % of its time.
-``postfilter`` ``pitch`` asks for ``pitch_filter`` after the mask.
+With a ``pitch_filter``, the weights of its net as float32 in base64, the engine filters what the mask lets through.
 With ``kind`` ``context`` it takes ``magnitudes`` float32 (1, n_frames, n_bins) of a whole context frame and gives as
 many ``gains``, real and not below 0.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from .config import NATIVE_RATES, ContextTransform, TransformConfig
 from .errors import ModelError, ParameterError
 
 #: Version of the agreement.
 FORMAT = "1"
+#: What ``comb_net`` counts for ``pitch_filter``; a number here, since both need numba, which takes a second to import.
+PITCH_FILTER_WEIGHTS = 10257
 
 _REQUIRED_TEXT = ("name", "version", "training_data", "training_data_licence", "weights_licence")
 _COUNTS = ("parameters", "macs_per_hop")
@@ -68,10 +73,24 @@ def check(path: Path, session: onnxruntime.InferenceSession) -> TransformConfig 
         _check_context(transform, inputs, outputs, refuse)
     else:
         transform = _hop_transform(metadata, refuse)
-        if metadata.get("postfilter") not in (None, "pitch"):
-            raise refuse(f"postfilter {metadata['postfilter']!r} in its metadata", "'pitch', or none")
+        _check_pitch_filter(metadata, refuse)
         _check_hops(transform, _has_features(metadata, refuse), inputs, outputs, refuse)
     return transform
+
+
+def pitch_filter_weights(metadata: Mapping[str, str]) -> NDArray[np.float32] | None:
+    """(PITCH_FILTER_WEIGHTS,) of a file that keeps to the agreement, or None if it asks for no filter."""
+    text = metadata.get("pitch_filter")
+    return None if text is None else np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
+
+
+def _check_pitch_filter(metadata: Mapping[str, str], refuse: Refuse) -> None:
+    try:
+        weights = pitch_filter_weights(metadata)
+    except ValueError as error:
+        raise refuse(f"a pitch_filter in its metadata that cannot be read ({error})", "float32 in base64") from None
+    if weights is not None and not (len(weights) == PITCH_FILTER_WEIGHTS and np.isfinite(weights).all()):
+        raise refuse(f"a pitch_filter of {len(weights)} weights", f"{PITCH_FILTER_WEIGHTS} finite ones, or none")
 
 
 def _hop_transform(metadata: Mapping[str, str], refuse: Refuse) -> TransformConfig:

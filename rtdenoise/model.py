@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from .agreement import check
+from .agreement import check, pitch_filter_weights
 from .config import ContextTransform, TransformConfig
 from .errors import ModelError
 
@@ -111,7 +111,8 @@ class Model:
         name: as its author called it.
         version: as its author counted it.
         transform: the transform that its frames come from; its kind is that of the model.
-        has_pitch_filter: whether the engine filters what its mask lets through (``rtdenoise.pitch_filter``).
+        pitch_filter: weights of the net in the filter (``rtdenoise.pitch_filter``) that the engine runs after the mask,
+            or None if there is none.
         metadata: all that the file says about itself, as text.
         path: the file.
     """
@@ -124,7 +125,7 @@ class Model:
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self.name = self.metadata["name"]
         self.version = self.metadata["version"]
-        self.has_pitch_filter = self.metadata.get("postfilter") == "pitch"
+        self.pitch_filter = pitch_filter_weights(self.metadata)
         self._session = session
         self._compression = float(self.metadata["compression"]) if "compression" in self.metadata else None
 

@@ -1,12 +1,13 @@
 """Between the model's mask and the spectrum: what a voice's own period says about the noise between its harmonics.
 
-Two filters on bands of 200 Hz and wider, neither of which looks ahead. A comb: where a band of what the mask lets
-through repeats after one and two pitch periods, the mean of those two earlier windows of the input is mixed into this
-one, and what does not repeat becomes quieter; less so where they are weaker, as where a word begins (Chen and Gersho,
-"Adaptive postfiltering for quality enhancement of coded speech", 1995; in bands and by their coherence as in Valin, "A
-hybrid DSP/deep learning approach to real-time full-band speech enhancement", 2018). And an expander for the residue:
-where the mask of 400 to 1200 Hz has been nearly closed for a while, it is closed further. Neither does anything where
-the mask is open, so clean speech stays as it is.
+All of it works on bands of 200 Hz and wider and nothing looks ahead. A comb: the mean of the two windows of the input
+that lie one and two pitch periods back is mixed into this one, and what does not repeat becomes quieter (Chen and
+Gersho, "Adaptive postfiltering for quality enhancement of coded speech", 1995; in bands as in Valin, "A hybrid DSP/deep
+learning approach to real-time full-band speech enhancement", 2018). How much it counts in each band a small net says
+(``comb_net``), which hears how far the mask is closed there, how coherent those windows are with this one and how loud
+against it, and how periodic the whole is. An expander for the residue: where the mask of a band has been nearly closed
+for a while, it is closed further. And where somebody speaks up after a pause, the comb rests and the mask opens a
+little, since both come late there. None of it does anything where the mask is open, so clean speech stays as it is.
 
 The kernel has its slow, obvious numpy twin beside it; a test compares them.
 """
@@ -15,12 +16,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rocket_fft import c2r, r2c
 
+from .comb_net import UNITS, net_step, net_step_numpy
 from .compiled import compiled
 from .config import TransformConfig
 
@@ -29,18 +31,27 @@ Complex64 = NDArray[np.complex64]
 
 #: Edges of the bands, in Hz; the last one takes all that is above.
 _EDGES = (0, 200, 400, 600, 800, 1000, 1200, 1400, 1600, 2000, 2400, 2800, 3200, 4000, 4800, 5600, 6800)
-#: First and last band of the expander.
-_FIRST_RESIDUE, _LAST_RESIDUE = 2, 5
+BANDS = len(_EDGES)
+#: What the net hears: of each band its gain, coherence, the amplitude of the windows before against this one's, the
+#: square root of its part in the amplitude of all, and that of its gain; then how periodic the whole is, and the lag in
+#: octaves.
+FEATURES = 5 * BANDS + 2
 
 #: Voices are looked for between 62.5 and 500 Hz, in what a low-pass of second order at 1500 Hz lets through.
 _HIGHEST_PITCH, _VOICE_HERTZ = 500, 1500.0
 #: A shorter period is taken if it repeats nearly as well as the best one, which may be its multiple.
 _AS_GOOD = 0.85
-#: How far the windows of before may count, against 1 for this one; below which periodicity of the whole and coherence
-#: of a band nothing happens.
-_COMB, _LEAST_PERIODIC, _LEAST_COHERENT = 2.4, 0.3, 0.1
-#: The expander: below which gain it acts, with which exponent, what is left at most, and what a gain fades by each hop.
-_CLOSED, _EXPONENT, _LEAST_FACTOR, _RELEASE = 0.6, 1.5, 0.05, 0.9
+#: How much more the windows of before count than the net says, which learned to let through whole speech rather than
+#: to be quiet; below which periodicity nothing happens.
+_STRENGTH, LEAST_PERIODIC = 8.0, 0.2
+#: The expander for the bands of 400 to 1200 and of 2400 to 6800 Hz: below which gain it acts, and with which exponent.
+_FIRST_LOW, _LAST_LOW, _CLOSED_LOW, _EXPONENT_LOW = 2, 5, 0.6, 1.5
+_FIRST_HIGH, _LAST_HIGH, _CLOSED_HIGH, _EXPONENT_HIGH = 10, 15, 0.15, 2.0
+#: What it leaves at least, and what a gain fades by each hop.
+_LEAST_FACTOR, _RELEASE = 0.05, 0.85
+#: Somebody speaks where a thirtieth of the loudest power of late passes; what the loudest fades by each hop, and how
+#: fast it is learned that somebody does (200 ms). Then the exponent by which gains, at least so large, open up.
+_SPEAKS, _LOUDEST_FADES, _LEARNING, _OPENING, _LEAST_OPENED = 30.0, 0.995, 0.04, 0.15, 0.03
 
 _AXIS = np.array([0])
 _TINY = 1e-14
@@ -49,7 +60,7 @@ _TINY = 1e-14
 class Plan(NamedTuple):
     """What the kernel needs to know about a pair of transforms, the model's and the stream's."""
 
-    starts: NDArray[np.int64]  #: (bands + 1,) bins
+    starts: NDArray[np.uint64]  #: (BANDS + 1,) bins; a negative index would be looked for, which takes time
     low_pass: Float32  #: (model_bins,) weights of powers
     window_correlation: Float32  #: (longest + 1,) of the model's analysis window, 1 at lag 0
     shortest: int  #: lag of the highest pitch, in samples of the model
@@ -63,7 +74,7 @@ def plan(trained: TransformConfig, stream: TransformConfig, analysis: NDArray[np
     hertz = np.arange(trained.n_bins) * spacing
     correlation = np.fft.irfft(np.abs(np.fft.rfft(analysis)) ** 2)[: trained.window_length // 2 + 1]
     return Plan(
-        np.array([*starts, trained.n_bins], np.int64),
+        np.array([*starts, trained.n_bins], np.uint64),
         (1 / (1 + (hertz / _VOICE_HERTZ) ** 4) ** 2).astype(np.float32),
         (correlation / correlation[0]).astype(np.float32),
         trained.sample_rate // _HIGHEST_PITCH,
@@ -71,23 +82,58 @@ def plan(trained: TransformConfig, stream: TransformConfig, analysis: NDArray[np
     )
 
 
+class Memory(NamedTuple):
+    """What the kernel writes to besides spectrum and mask; ``held``, ``spoken`` and the second half of ``hidden`` are
+    memory, the rest is scratch that may be read afterwards."""
+
+    held: Float32  #: (BANDS,) the gains of late
+    spoken: Float32  #: (2,) the loudest power of late, and which part of the time of late somebody spoke
+    hidden: Float32  #: (2 * UNITS,)
+    gains: Float32  #: (BANDS,) the share of each band's amplitude that passed the mask
+    features: Float32  #: (FEATURES,) what the net heard
+    gates: Float32  #: (6 * UNITS,)
+    shares: Float32  #: (BANDS,) what it said: logarithms of how much the windows before count, against 1 for this one
+    power: Complex64  #: (model_bins,)
+    correlation: Float32  #: (model's window_length,)
+    delayed: Complex64  #: (n_bins,) mean of the windows before
+
+
+def memory(trained: TransformConfig, stream: TransformConfig) -> Memory:
+    """That of a new stream."""
+    return Memory(
+        held=np.zeros(BANDS, np.float32),
+        spoken=np.array([0, 1], np.float32),  # a stream that starts in noise is no word that begins
+        hidden=np.zeros(2 * UNITS, np.float32),
+        gains=np.zeros(BANDS, np.float32),
+        features=np.zeros(FEATURES, np.float32),
+        gates=np.zeros(6 * UNITS, np.float32),
+        shares=np.zeros(BANDS, np.float32),
+        power=np.zeros(trained.n_bins, np.complex64),
+        correlation=np.zeros(trained.window_length, np.float32),
+        delayed=np.zeros(stream.n_bins, np.complex64),
+    )
+
+
 class PitchFilter:
-    """What one stream remembers for it, and its scratch memory.
+    """The filter of one stream.
 
     Args:
         trained: the model's transform.
         stream: the same at the stream's rate.
         model_analysis: (trained.window_length,) the model's analysis window.
+        weights: (comb_net.weight_count(FEATURES, BANDS),) of the net that came with the model.
+
+    Attributes:
+        memory: of the stream.
+        reach: samples of the stream before the newest window that the comb reads: twice the longest period, half a
+            window.
     """
 
-    def __init__(self, trained: TransformConfig, stream: TransformConfig, model_analysis: Float32) -> None:
-        self._plan = plan(trained, stream, model_analysis)
-        bands = len(_EDGES)
-        self._gains, self._held = np.zeros(bands, np.float32), np.zeros(bands, np.float32)
-        self._power = np.zeros(trained.n_bins, np.complex64)
-        self._correlation = np.zeros(trained.window_length, np.float32)
-        self._delayed = np.zeros(stream.n_bins, np.complex64)
-        #: Samples of the stream before the newest window that the comb reads: twice the longest period, half a window.
+    def __init__(
+        self, trained: TransformConfig, stream: TransformConfig, model_analysis: Float32, weights: Float32
+    ) -> None:
+        self.memory = memory(trained, stream)
+        self._rest: tuple[Any, ...] = (*plan(trained, stream, model_analysis), weights, *self.memory)
         self.reach = stream.window_length
 
     def run(
@@ -101,16 +147,13 @@ class PitchFilter:
         strength: float,
     ) -> None:
         """See ``filter_hop``."""
-        filter_hop(
-            history, window, windowed, spectrum, mask, shared_bins, strength, *self._plan,
-            self._gains, self._held, self._power, self._correlation, self._delayed,
-        )  # fmt: skip
+        filter_hop(history, window, windowed, spectrum, mask, shared_bins, strength, *self._rest)
 
 
 @compiled(
-    "void(float32[::1], float32[::1], float32[::1], complex64[::1], complex64[::1], int64, float32, int64[::1], "
-    "float32[::1], float32[::1], int64, float64, float32[::1], float32[::1], complex64[::1], float32[::1], "
-    "complex64[::1])"
+    "void(float32[::1], float32[::1], float32[::1], complex64[::1], complex64[::1], uint64, float32, uint64[::1], "
+    "float32[::1], float32[::1], int64, float64, float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
+    "float32[::1], float32[::1], float32[::1], complex64[::1], float32[::1], complex64[::1])"
 )
 def filter_hop(
     history: Float32,
@@ -120,13 +163,19 @@ def filter_hop(
     mask: Complex64,
     shared_bins: int,
     strength: float,
-    starts: NDArray[np.int64],
+    starts: NDArray[np.uint64],
     low_pass: Float32,
     window_correlation: Float32,
     shortest: int,
     lag_scale: float,
-    gains: Float32,
+    weights: Float32,
     held: Float32,
+    spoken: Float32,
+    hidden: Float32,
+    gains: Float32,
+    features: Float32,
+    gates: Float32,
+    shares: Float32,
     power: Complex64,
     correlation: Float32,
     delayed: Complex64,
@@ -142,17 +191,13 @@ def filter_hop(
         shared_bins: bins that model and stream have in common.
         strength: of the comb, 0..1.
         starts, low_pass, window_correlation, shortest, lag_scale: see ``Plan``.
-        gains: (bands,) written: the share of each band's amplitude that passed the mask.
-        held: (bands,) the gains of late; the only memory.
-        power: (model_bins,) scratch.
-        correlation: (model's window_length,) scratch.
-        delayed: (n_bins,) scratch.
+        weights: of the net.
+        held, spoken, hidden, gains, features, gates, shares, power, correlation, delayed: see ``Memory``.
     """
-    bands = gains.shape[0]
-    passed = changed = np.float32(0.0)
+    whole = passed = changed = np.float32(0.0)
     for k in range(shared_bins, power.shape[0]):
         power[k] = 0.0
-    for b in range(bands):
+    for b in range(BANDS):
         before = after = np.float32(0.0)
         for k in range(starts[b], min(starts[b + 1], shared_bins)):
             x = spectrum[k].real * spectrum[k].real + spectrum[k].imag * spectrum[k].imag
@@ -161,12 +206,20 @@ def filter_hop(
             after += y
             power[k] = y * low_pass[k]
         gains[b] = math.sqrt(min(np.float32(1.0), after / (before + np.float32(_TINY))))
+        features[3 * BANDS + b] = after
+        whole += before
         passed += after
         changed += after * (np.float32(1.0) - gains[b] * gains[b])
-    # A thousandth of the power that the mask has touched: nothing there to be mended.
-    if changed > np.float32(1e-3) * passed + np.float32(_TINY):
+    spoken[0] = max(passed, np.float32(_LOUDEST_FADES) * spoken[0])
+    speaks = min(np.float32(1.0), np.float32(_SPEAKS) * passed / (spoken[0] + np.float32(_TINY)))
+    begins = max(np.float32(0.0), speaks - spoken[1])
+    begins = min(np.float32(1.0), np.float32(2.0) * begins * begins)
+    spoken[1] += np.float32(_LEARNING) * (speaks - spoken[1])
+    lag, periodic = shortest, np.float32(0.0)
+    # A thousandth of the power that the mask has touched, or let through: nothing there to be mended.
+    if changed > np.float32(1e-3) * passed + np.float32(_TINY) and passed > np.float32(1e-3) * whole:
         c2r(power, correlation, _AXIS, False, 1.0, 1)
-        lag, periodic = shortest, np.float32(-1.0)
+        periodic = np.float32(-1.0)
         for i in range(shortest, window_correlation.shape[0]):
             correlation[i] /= correlation[0] * window_correlation[i]
             if correlation[i] > periodic:
@@ -181,39 +234,58 @@ def filter_hop(
                 if correlation[best] > np.float32(_AS_GOOD) * periodic:
                     lag, periodic = best, correlation[best]
                     break
-        voiced = (min(np.float32(1.0), periodic) - np.float32(_LEAST_PERIODIC)) / np.float32(1.0 - _LEAST_PERIODIC)
-        if voiced > 0.0:
-            once = int(lag * lag_scale + 0.5)
-            start = history.shape[0] - window.shape[0]
-            for i in range(window.shape[0]):
-                earlier = history[start + i - once] + history[start + i - 2 * once]
-                windowed[i] = np.float32(0.5) * earlier * window[i]
-            r2c(windowed, delayed, _AXIS, True, 1.0, 1)
-            for b in range(bands):
-                here = there = both = np.float32(0.0)
-                last = min(starts[b + 1], shared_bins)
-                for k in range(starts[b], last):
-                    gain = mask[k].real * mask[k].real + mask[k].imag * mask[k].imag
-                    x, p = spectrum[k], delayed[k]
-                    here += gain * (x.real * x.real + x.imag * x.imag)
-                    there += gain * (p.real * p.real + p.imag * p.imag)
-                    both += gain * (x.real * p.real + x.imag * p.imag)
-                coherent = both / math.sqrt(here * there + np.float32(_TINY))
-                coherent = (coherent - np.float32(_LEAST_COHERENT)) / np.float32(1.0 - _LEAST_COHERENT)
-                if coherent > 0.0:
-                    closed = math.sqrt(np.float32(1.0) - gains[b] * gains[b])
-                    steady = min(np.float32(1.0), there / (here + np.float32(_TINY)))
-                    share = np.float32(_COMB) * strength * voiced * coherent * closed * math.sqrt(closed)
-                    share *= steady * steady
-                    own = np.float32(1.0) / (np.float32(1.0) + share)
-                    for k in range(starts[b], last):
-                        x, p = spectrum[k], delayed[k]
-                        spectrum[k] = complex(own * (x.real + share * p.real), own * (x.imag + share * p.imag))
-    for b in range(_FIRST_RESIDUE, _LAST_RESIDUE + 1):
-        gain = max(gains[b - 1], gains[b], gains[b + 1], np.float32(_RELEASE) * held[b])
-        held[b] = gain
-        if gain < np.float32(_CLOSED):
-            factor = max(np.float32(_LEAST_FACTOR), (gain / np.float32(_CLOSED)) ** np.float32(_EXPONENT))
+        periodic = max(np.float32(0.0), min(np.float32(1.0), periodic))
+    voiced = periodic > np.float32(LEAST_PERIODIC)
+    if voiced:
+        once = int(lag * lag_scale + 0.5)
+        start = history.shape[0] - window.shape[0] - once
+        one_back, two_back = history[start:], history[start - once :]
+        for i in range(window.shape[0]):
+            windowed[i] = np.float32(0.5) * (one_back[i] + two_back[i]) * window[i]
+        r2c(windowed, delayed, _AXIS, True, 1.0, 1)
+    for b in range(BANDS):
+        coherent = louder = np.float32(0.0)
+        here = features[3 * BANDS + b]
+        if voiced:
+            there = both = np.float32(0.0)
+            for k in range(starts[b], min(starts[b + 1], shared_bins)):
+                gain = mask[k].real * mask[k].real + mask[k].imag * mask[k].imag
+                x, p = spectrum[k], delayed[k]
+                there += gain * (p.real * p.real + p.imag * p.imag)
+                both += gain * (x.real * p.real + x.imag * p.imag)
+            coherent = both / math.sqrt(here * there + np.float32(_TINY))
+            louder = math.sqrt(min(np.float32(4.0), there / (here + np.float32(_TINY))))
+        features[b] = gains[b]
+        features[BANDS + b] = coherent
+        features[2 * BANDS + b] = louder
+        features[3 * BANDS + b] = math.sqrt(math.sqrt(here / (passed + np.float32(_TINY))))
+        features[4 * BANDS + b] = math.sqrt(gains[b])
+    features[5 * BANDS] = periodic
+    features[5 * BANDS + 1] = math.log2(np.float32(lag))
+    net_step(weights, features, hidden, gates, shares)
+    if voiced:
+        for b in range(BANDS):
+            square = gains[b] * gains[b]
+            share = np.float32(_STRENGTH) * strength * (np.float32(1.0) - square * square)
+            share *= (np.float32(1.0) - begins) * math.exp(min(np.float32(5.0), shares[b]))
+            own = np.float32(1.0) / (np.float32(1.0) + share)
+            for k in range(starts[b], min(starts[b + 1], shared_bins)):
+                x, p = spectrum[k], delayed[k]
+                spectrum[k] = complex(own * (x.real + share * p.real), own * (x.imag + share * p.imag))
+    for b in range(BANDS):
+        factor = np.float32(1.0)
+        if begins > 0.0:
+            factor = max(np.float32(_LEAST_OPENED), gains[b]) ** (np.float32(-_OPENING) * begins)
+        if _FIRST_LOW <= b <= _LAST_HIGH:
+            gain = max(gains[b - 1], gains[b], gains[b + 1], np.float32(_RELEASE) * held[b])
+            held[b] = gain
+            if b <= _LAST_LOW and gain < np.float32(_CLOSED_LOW):
+                closing = (gain / np.float32(_CLOSED_LOW)) ** np.float32(_EXPONENT_LOW)
+                factor *= max(np.float32(_LEAST_FACTOR), closing)
+            elif b >= _FIRST_HIGH and gain < np.float32(_CLOSED_HIGH):
+                closing = (gain / np.float32(_CLOSED_HIGH)) ** np.float32(_EXPONENT_HIGH)
+                factor *= max(np.float32(_LEAST_FACTOR), closing)
+        if factor != np.float32(1.0):
             for k in range(starts[b], starts[b + 1]):
                 mask[k] = complex(factor * mask[k].real, factor * mask[k].imag)
 
@@ -226,25 +298,40 @@ def filter_hop_numpy(
     mask: Complex64,
     shared_bins: int,
     strength: float,
-    starts: NDArray[np.int64],
+    starts: NDArray[np.uint64],
     low_pass: Float32,
     window_correlation: Float32,
     shortest: int,
     lag_scale: float,
-    gains: Float32,
+    weights: Float32,
     held: Float32,
+    spoken: Float32,
+    hidden: Float32,
+    gains: Float32,
+    features: Float32,
+    gates: Float32,
+    shares: Float32,
     power: Complex64,
     correlation: Float32,
     delayed: Complex64,
 ) -> None:
     """The same as ``filter_hop``, written to be read."""
+    bands = [slice(a, b) for a, b in itertools.pairwise(starts)]
+
+    def powers(a: NDArray[np.complexfloating], b: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+        return np.array([np.vdot(b[band], a[band]).real for band in bands])
+
     x = np.zeros(len(mask), np.complex128)
     x[:shared_bins] = spectrum[:shared_bins]
     y = x * mask
-    bands = [slice(a, b) for a, b in itertools.pairwise(starts)]
-    before, after = (np.array([np.sum(np.abs(s[band]) ** 2) for band in bands]) for s in (x, y))
+    before, after = powers(x, x), powers(y, y)
     gains[:] = np.sqrt(np.minimum(1, after / (before + _TINY)))
-    if np.sum(after * (1 - gains**2)) > 1e-3 * np.sum(after) + _TINY:
+    spoken[0] = max(np.sum(after), _LOUDEST_FADES * spoken[0])
+    speaks = min(1.0, _SPEAKS * np.sum(after) / (spoken[0] + _TINY))
+    begins = min(1.0, 2 * max(0.0, speaks - spoken[1]) ** 2)
+    spoken[1] += _LEARNING * (speaks - spoken[1])
+    lag, periodic = shortest, 0.0
+    if np.sum(after * (1 - gains**2)) > 1e-3 * np.sum(after) + _TINY and np.sum(after) > 1e-3 * np.sum(before):
         power[:] = np.abs(y) ** 2 * low_pass
         correlation[:] = np.fft.irfft(power, norm="forward")
         lags = np.arange(len(window_correlation))
@@ -259,22 +346,30 @@ def filter_hop_numpy(
             if likeness[best] > _AS_GOOD * likeness[lag]:
                 lag = best
                 break
-        voiced = (min(1.0, float(likeness[lag])) - _LEAST_PERIODIC) / (1 - _LEAST_PERIODIC)
-        if voiced > 0:
-            once, newest = int(lag * lag_scale + 0.5), np.arange(-len(window), 0)
-            windowed[:] = 0.5 * (history[newest - once] + history[newest - 2 * once]) * window
-            delayed[:] = np.fft.rfft(windowed)
-            p = np.zeros(len(mask), np.complex128)
-            p[:shared_bins] = delayed[:shared_bins]
-            for band, gain in zip(bands, gains, strict=True):
-                there = p[band] * mask[band]
-                coherent = float(np.vdot(there, y[band]).real)
-                coherent /= np.sqrt(np.sum(np.abs(y[band]) ** 2) * np.sum(np.abs(there) ** 2) + _TINY)
-                coherent = max(0.0, (coherent - _LEAST_COHERENT) / (1 - _LEAST_COHERENT))
-                steady = min(1.0, np.sum(np.abs(there) ** 2) / (np.sum(np.abs(y[band]) ** 2) + _TINY))
-                share = _COMB * strength * voiced * coherent * (1 - gain**2) ** 0.75 * steady**2
-                x[band] = (x[band] + share * p[band]) / (1 + share)
-            spectrum[:shared_bins] = x[:shared_bins]
-    for b in range(_FIRST_RESIDUE, _LAST_RESIDUE + 1):
+        periodic = float(np.clip(likeness[lag], 0, 1))
+    coherent = louder = np.zeros(BANDS)
+    if voiced := periodic > LEAST_PERIODIC:
+        once, newest = int(lag * lag_scale + 0.5), np.arange(-len(window), 0)
+        windowed[:] = 0.5 * (history[newest - once] + history[newest - 2 * once]) * window
+        delayed[:] = np.fft.rfft(windowed)
+        p = np.zeros(len(mask), np.complex128)
+        p[:shared_bins] = delayed[:shared_bins]
+        there = powers(p * mask, p * mask)
+        coherent = powers(y, p * mask) / np.sqrt(after * there + _TINY)
+        louder = np.sqrt(np.minimum(4, there / (after + _TINY)))
+    part = np.sqrt(np.sqrt(after / (np.sum(after) + _TINY)))
+    features[:] = np.concatenate([gains, coherent, louder, part, np.sqrt(gains), [periodic, np.log2(lag)]])
+    net_step_numpy(weights, features, hidden, gates, shares)
+    if voiced:
+        share = _STRENGTH * strength * (1 - gains**4) * (1 - begins) * np.exp(np.minimum(5, shares))
+        for band, s in zip(bands, share, strict=True):
+            x[band] = (x[band] + s * p[band]) / (1 + s)
+        spectrum[:shared_bins] = x[:shared_bins]
+    for band, gain in zip(bands, gains, strict=True):
+        mask[band] *= max(_LEAST_OPENED, gain) ** (-_OPENING * begins)
+    for b in range(_FIRST_LOW, _LAST_HIGH + 1):
         held[b] = max(float(gains[b - 1 : b + 2].max()), _RELEASE * float(held[b]))
-        mask[bands[b]] *= np.clip((held[b] / _CLOSED) ** _EXPONENT, _LEAST_FACTOR, 1)
+        if b <= _LAST_LOW:
+            mask[bands[b]] *= np.clip((held[b] / _CLOSED_LOW) ** _EXPONENT_LOW, _LEAST_FACTOR, 1)
+        elif b >= _FIRST_HIGH:
+            mask[bands[b]] *= np.clip((held[b] / _CLOSED_HIGH) ** _EXPONENT_HIGH, _LEAST_FACTOR, 1)

@@ -51,7 +51,9 @@ class SpectralCore:
         self._top_band_start = 3 * (trained.n_bins - 1) // 4
 
         self._analysis, self._synthesis = _windows(transform)
-        self._pitch_filter = PitchFilter(trained, transform, _windows(trained)[0]) if model.has_pitch_filter else None
+        self._pitch_filter = None
+        if model.pitch_filter is not None:
+            self._pitch_filter = PitchFilter(trained, transform, _windows(trained)[0], model.pitch_filter)
         reach = self._pitch_filter.reach if self._pitch_filter else 0
         self._history = np.zeros(transform.window_length + reach, np.float32)
         self._windowed = np.zeros(transform.window_length, np.float32)

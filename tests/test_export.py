@@ -11,6 +11,8 @@ from training_data import TINY
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 task = pytest.importorskip("train.task", reason="training needs the extra [train]")
 
+import tiny_models  # noqa: E402
+
 from rtdenoise import Denoiser, Model  # noqa: E402
 from train import checkpoint as checkpoint_file  # noqa: E402
 from train import export  # noqa: E402
@@ -101,3 +103,20 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, capsys):
     assert export.main([str(nonsense), "--out", str(tmp_path / "x.onnx")]) == 1
     assert "not a checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(checkpoint, tmp_path, capsys):
+    assert export.main([str(checkpoint), "--out", str(tmp_path / "nowhere" / "x.onnx")]) == 1
+    assert "x.onnx: No such file or directory" in capsys.readouterr().err
+
+
+def test_the_pitch_filter_of_another_model_is_taken_over(checkpoint, tmp_path, capsys):
+    file = tmp_path / "x.onnx"
+    assert export.main([str(checkpoint), "--out", str(file), "--filter-of", str(Model.load("stream").path)]) == 0
+    np.testing.assert_array_equal(Model.load(file).pitch_filter, Model.load("stream").pitch_filter)
+    without = tiny_models.save_constant(tmp_path / "without.onnx")
+    for other, reason in ((without, "it has none"), (tmp_path / "missing.onnx", "cannot be read")):
+        assert export.main([str(checkpoint), "--out", str(tmp_path / "y.onnx"), "--filter-of", str(other)]) == 1
+        assert reason in (error := capsys.readouterr().err)
+        assert "python -m train.comb makes one" in error
+    assert not (tmp_path / "y.onnx").exists()

@@ -12,7 +12,7 @@ from conftest import snr_db
 
 from rtdenoise import denoise
 from rtdenoise.config import NATIVE_RATES
-from rtdenoise.pitch_filter import filter_hop_numpy, plan
+from rtdenoise.pitch_filter import Memory, filter_hop_numpy, memory, plan
 from rtdenoise.stft import design_windows
 
 
@@ -25,9 +25,10 @@ def plain(model, samples: np.ndarray, rate: int) -> np.ndarray:
     names = [tensor.name for tensor in session.get_outputs()]
     seen = "features" if "compression" in model.metadata else "frame"
     states = {t.name: np.zeros(t.shape, np.float32) for t in session.get_inputs() if t.name != seen}
-    filtering = model.metadata.get("postfilter")
     planned = plan(model.transform, transform, design_windows(model.transform)[0])
-    memory = [np.zeros(len(planned.starts) - 1) for _ in range(2)]
+    remembered = Memory(
+        *(array.astype(np.result_type(array, np.float64)) for array in memory(model.transform, transform))
+    )
     padded = np.concatenate([np.zeros(3 * window - hop), samples, np.zeros(2 * hop)])
     out = np.zeros(len(padded))
     for end in range(3 * window, len(padded) + 1, hop):
@@ -40,10 +41,10 @@ def plain(model, samples: np.ndarray, rate: int) -> np.ndarray:
         states = {name: results[f"next_{name}"] for name in states}
         mask = results["mask"][0].astype(np.float64) @ [1, 1j]
         mask = np.append(mask, mask[-1]) if seen == "features" else mask
-        if filtering:
-            scratch = np.empty(len(mask), complex), np.empty(model.transform.window_length), np.empty_like(spectrum)
+        if model.pitch_filter is not None:
+            weights = model.pitch_filter.astype(np.float64)
             filter_hop_numpy(
-                padded[:end], analysis, np.empty(window), spectrum, mask, shared, 1.0, *planned, *memory, *scratch
+                padded[:end], analysis, np.empty(window), spectrum, mask, shared, 1.0, *planned, weights, *remembered
             )
         gain = np.empty(transform.n_bins, np.complex128)
         gain[:shared] = mask[:shared]

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from .errors import TrainingError
+
 
 def count_macs(model) -> int:
     """Multiply-accumulates of one call: convolutions and matrix products."""
@@ -26,11 +28,17 @@ def count_macs(model) -> int:
     return macs
 
 
-def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
-    """Write the checkpoint's mean weights to ``out``; ``about``: version, data and licences, for its metadata.
+def export(checkpoint: Path, out: Path, about: dict[str, str], filter_of: Path | None = None) -> None:
+    """Write the checkpoint's mean weights to ``out``.
+
+    Args:
+        checkpoint: of ``python -m train``.
+        out: ONNX file.
+        about: version, data and licences, for its metadata.
+        filter_of: another ONNX file, whose pitch filter is taken over.
 
     Raises:
-        TrainingError: ``checkpoint`` is none.
+        TrainingError: ``checkpoint`` is none, or ``filter_of`` has no filter.
     """
     from rtdenoise.config import STREAM_TRANSFORM
 
@@ -50,22 +58,44 @@ def export(checkpoint: Path, out: Path, about: dict[str, str]) -> None:
         "hop_length": STREAM_TRANSFORM.hop_length,
         "n_bins": STREAM_TRANSFORM.n_bins,
         "compression": net.config.compression,
-        "postfilter": "pitch",
         "parameters": net.count_params(),
         "macs_per_hop": count_macs(model),
     } | about
+    if filter_of:
+        facts["pitch_filter"] = _pitch_filter(filter_of)
     write_model(model, out, facts)
 
 
+def _pitch_filter(file: Path) -> str:
+    from rtdenoise.errors import ModelError
+    from rtdenoise.model import Model
+
+    try:
+        return Model.load(file).metadata["pitch_filter"]
+    except (ModelError, KeyError) as problem:
+        found = problem if isinstance(problem, ModelError) else "it has none"
+        raise TrainingError(
+            f"no pitch filter can be taken from {file}: {found}; python -m train.comb makes one"
+        ) from problem
+
+
 def write_model(model, out: Path, facts: dict[str, object]) -> None:
-    """Check ``model``, put ``facts`` into its metadata and write it to ``out``, beside and renamed."""
+    """Check ``model``, put ``facts`` into its metadata and write it to ``out``, beside and renamed.
+
+    Raises:
+        TrainingError: it cannot be written; what was there before is untouched.
+    """
     import onnx
 
     onnx.helper.set_model_props(model, {k: str(v) for k, v in facts.items()})
     onnx.checker.check_model(model, full_check=True)
     partial = out.with_name(out.name + ".partial")
-    onnx.save(model, partial)
-    os.replace(partial, out)
+    try:
+        onnx.save(model, partial)
+        os.replace(partial, out)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        raise TrainingError(f"cannot write {out}: {problem.strerror or problem}") from problem
     print(f"{out}: {facts['parameters']} parameters, {facts['macs_per_hop']} multiply-accumulates a hop")
 
 
@@ -78,15 +108,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", default="1", help="of the weights; the start line shows it")
     for what in ("training-data", "training-data-licence", "weights-licence"):
         parser.add_argument(f"--{what}", default="not stated", help="text for the file's metadata")
+    parser.add_argument(
+        "--filter-of", type=Path, help="stream: a model whose pitch filter to take; train.comb makes one"
+    )
     given = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from .errors import TrainingError
     from .unet8k.export import export as export_unet8k
 
     out = given.out or Path(__file__).parent.parent / "rtdenoise" / "weights" / f"{given.model}.onnx"
     try:
         about = {k: getattr(given, k) for k in ("version", "training_data", "training_data_licence", "weights_licence")}
-        (export_unet8k if given.model == "unet8k" else export)(given.checkpoint, out, about)
+        if given.model == "unet8k":
+            export_unet8k(given.checkpoint, out, about)
+        else:
+            export(given.checkpoint, out, about, given.filter_of)
     except TrainingError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
