@@ -1,9 +1,9 @@
 """The small recurrent net that says how much the comb of ``pitch_filter`` counts in each band.
 
 A dense layer, a gated recurrent unit (Cho et al. 2014, with the reset after the product, as Keras and cuDNN have it)
-and a dense layer on what both give; softsign and hard sigmoid instead of tanh and sigmoid, which would take as long as
-all products. Its weights are one vector, in the order in which they are needed: of each layer its rows, an output each,
-then its biases. As a graph of its own it would take several times as long to call as to compute.
+and a dense layer on what both give; softsign and hard sigmoid instead of tanh and sigmoid, which are slower. Its
+weights are one vector, in the order in which they are needed: of each layer its rows, an output each, then its biases.
+As a graph of its own it would take longer to call than to compute.
 
 The kernel's part has its slow, obvious numpy twin beside it; a test compares them.
 """

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rocket_fft import c2r, r2c
 
 from .comb_net import UNITS, net_step, net_step_numpy
-from .compiled import compiled
+from .compiled import compiled, helper
 from .config import TransformConfig
 
 Float32 = NDArray[np.float32]
@@ -82,9 +82,9 @@ def plan(trained: TransformConfig, stream: TransformConfig, analysis: NDArray[np
     )
 
 
-class Memory(NamedTuple):
-    """What the kernel writes to besides spectrum and mask; ``held``, ``spoken`` and the second half of ``hidden`` are
-    memory, the rest is scratch that may be read afterwards."""
+class Parts(NamedTuple):
+    """The numbers of one stream: ``held``, ``spoken`` and the second half of ``hidden`` are memory, the rest is scratch
+    that may be read afterwards."""
 
     held: Float32  #: (BANDS,) the gains of late
     spoken: Float32  #: (2,) the loudest power of late, and which part of the time of late somebody spoke
@@ -93,6 +93,32 @@ class Memory(NamedTuple):
     features: Float32  #: (FEATURES,) what the net heard
     gates: Float32  #: (6 * UNITS,)
     shares: Float32  #: (BANDS,) what it said: logarithms of how much the windows before count, against 1 for this one
+
+
+_LENGTHS = (BANDS, 2, 2 * UNITS, BANDS, FEATURES, 6 * UNITS, BANDS)
+_SPOKEN, _HIDDEN, _GAINS, _HEARD, _GATES, _SHARES, _END = itertools.accumulate(_LENGTHS)
+
+
+def parts(numbers: Any) -> Parts:
+    """Views of ``Memory.numbers``."""
+    return Parts(
+        numbers[:_SPOKEN],
+        numbers[_SPOKEN:_HIDDEN],
+        numbers[_HIDDEN:_GAINS],
+        numbers[_GAINS:_HEARD],
+        numbers[_HEARD:_GATES],
+        numbers[_GATES:_SHARES],
+        numbers[_SHARES:_END],
+    )
+
+
+_parts_of = helper(parts)
+
+
+class Memory(NamedTuple):
+    """What the kernel writes to besides spectrum and mask; all but ``numbers`` is scratch."""
+
+    numbers: Float32  #: see ``Parts``; one array, since each that a kernel is called with takes its time
     power: Complex64  #: (model_bins,)
     correlation: Float32  #: (model's window_length,)
     delayed: Complex64  #: (n_bins,) mean of the windows before
@@ -100,17 +126,13 @@ class Memory(NamedTuple):
 
 def memory(trained: TransformConfig, stream: TransformConfig) -> Memory:
     """That of a new stream."""
+    numbers = np.zeros(_END, np.float32)
+    parts(numbers).spoken[1] = 1  # a stream that starts in noise is no word that begins
     return Memory(
-        held=np.zeros(BANDS, np.float32),
-        spoken=np.array([0, 1], np.float32),  # a stream that starts in noise is no word that begins
-        hidden=np.zeros(2 * UNITS, np.float32),
-        gains=np.zeros(BANDS, np.float32),
-        features=np.zeros(FEATURES, np.float32),
-        gates=np.zeros(6 * UNITS, np.float32),
-        shares=np.zeros(BANDS, np.float32),
-        power=np.zeros(trained.n_bins, np.complex64),
-        correlation=np.zeros(trained.window_length, np.float32),
-        delayed=np.zeros(stream.n_bins, np.complex64),
+        numbers,
+        np.zeros(trained.n_bins, np.complex64),
+        np.zeros(trained.window_length, np.float32),
+        np.zeros(stream.n_bins, np.complex64),
     )
 
 
@@ -152,8 +174,8 @@ class PitchFilter:
 
 @compiled(
     "void(float32[::1], float32[::1], float32[::1], complex64[::1], complex64[::1], uint64, float32, uint64[::1], "
-    "float32[::1], float32[::1], int64, float64, float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
-    "float32[::1], float32[::1], float32[::1], complex64[::1], float32[::1], complex64[::1])"
+    "float32[::1], float32[::1], int64, float64, float32[::1], float32[::1], complex64[::1], float32[::1], "
+    "complex64[::1])"
 )
 def filter_hop(
     history: Float32,
@@ -169,13 +191,7 @@ def filter_hop(
     shortest: int,
     lag_scale: float,
     weights: Float32,
-    held: Float32,
-    spoken: Float32,
-    hidden: Float32,
-    gains: Float32,
-    features: Float32,
-    gates: Float32,
-    shares: Float32,
+    numbers: Float32,
     power: Complex64,
     correlation: Float32,
     delayed: Complex64,
@@ -192,8 +208,9 @@ def filter_hop(
         strength: of the comb, 0..1.
         starts, low_pass, window_correlation, shortest, lag_scale: see ``Plan``.
         weights: of the net.
-        held, spoken, hidden, gains, features, gates, shares, power, correlation, delayed: see ``Memory``.
+        numbers, power, correlation, delayed: see ``Memory``.
     """
+    held, spoken, hidden, gains, features, gates, shares = _parts_of(numbers)
     whole = passed = changed = np.float32(0.0)
     for k in range(shared_bins, power.shape[0]):
         power[k] = 0.0
@@ -304,18 +321,13 @@ def filter_hop_numpy(
     shortest: int,
     lag_scale: float,
     weights: Float32,
-    held: Float32,
-    spoken: Float32,
-    hidden: Float32,
-    gains: Float32,
-    features: Float32,
-    gates: Float32,
-    shares: Float32,
+    numbers: Float32,
     power: Complex64,
     correlation: Float32,
     delayed: Complex64,
 ) -> None:
     """The same as ``filter_hop``, written to be read."""
+    held, spoken, hidden, gains, features, gates, shares = parts(numbers)
     bands = [slice(a, b) for a, b in itertools.pairwise(starts)]
 
     def powers(a: NDArray[np.complexfloating], b: NDArray[np.complexfloating]) -> NDArray[np.float64]:

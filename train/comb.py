@@ -21,7 +21,7 @@ from rtdenoise.comb_net import UNITS, weight_count
 from rtdenoise.config import STREAM_TRANSFORM
 from rtdenoise.errors import ModelError
 from rtdenoise.model import Model
-from rtdenoise.pitch_filter import BANDS, FEATURES, LEAST_PERIODIC, PitchFilter, plan
+from rtdenoise.pitch_filter import BANDS, FEATURES, LEAST_PERIODIC, PitchFilter, parts, plan
 from rtdenoise.stft import analyse_hop, design_windows
 
 from .compiled import Step, check_backend, compiled
@@ -73,7 +73,9 @@ def listen(model: Model, noisy: NDArray[np.float32]) -> tuple[NDArray[np.complex
         mask = state.mask.copy()
         masked = spectrum * mask
         pitch_filter.run(history, window, scratch, spectrum, state.mask, transform.n_bins, 0.0)
-        for kept, new in zip(results, (masked, memory.delayed * mask, memory.features.copy()), strict=True):
+        for kept, new in zip(
+            results, (masked, memory.delayed * mask, parts(memory.numbers).features.copy()), strict=True
+        ):
             kept.append(new)
     return tuple(np.stack(kept) for kept in results)
 
