@@ -87,7 +87,7 @@ def test_kernel_and_twin_agree(rate, strength):
             ("shares", 1e-3),
         ):
             np.testing.assert_allclose(
-                *(getattr(parts(m.numbers), name) for m in memories), atol=tolerance, err_msg=name
+                *(getattr(parts(m.numbers), name) for m in memories), rtol=1e-5, atol=tolerance, err_msg=name
             )
         combed += not np.array_equal(s, spectrum)
         closed += not np.array_equal(m, mask)
