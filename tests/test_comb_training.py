@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +77,26 @@ def test_it_learns_and_the_model_keeps_everything_else(data, half, tmp_path, cap
     assert before.pitch_filter is None
     assert after.pitch_filter is not None
     assert {k: v for k, v in after.metadata.items() if k != "pitch_filter"} == before.metadata
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_it_learns_on_another_backend(data, half, tmp_path, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    command = [sys.executable, "-m", "train.comb", str(half), "--data", str(data), "--out", str(tmp_path / "out.onnx")]
+    command += ["--examples", "16", "--steps", "10"]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    losses = [float(line.split()[-1]) for line in done.stdout.splitlines() if "loss" in line]
+    assert losses[-1] < losses[0]
+    assert Model.load(tmp_path / "out.onnx").pitch_filter is not None
 
 
 def test_what_cannot_be_taught_is_refused(data, half, tmp_path, capsys):
