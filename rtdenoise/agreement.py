@@ -89,8 +89,9 @@ def _check_pitch_filter(metadata: Mapping[str, str], refuse: Refuse) -> None:
         weights = pitch_filter_weights(metadata)
     except ValueError as error:
         raise refuse(f"a pitch_filter in its metadata that cannot be read ({error})", "float32 in base64") from None
-    if weights is not None and not (len(weights) == PITCH_FILTER_WEIGHTS and np.isfinite(weights).all()):
-        raise refuse(f"a pitch_filter of {len(weights)} weights", f"{PITCH_FILTER_WEIGHTS} finite ones, or none")
+    if weights is not None and not (len(weights) == (finite := np.isfinite(weights).sum()) == PITCH_FILTER_WEIGHTS):
+        found = f"a pitch_filter of {len(weights)} weights, {finite} of them finite"
+        raise refuse(found, f"{PITCH_FILTER_WEIGHTS} finite ones, or none")
 
 
 def _hop_transform(metadata: Mapping[str, str], refuse: Refuse) -> TransformConfig:

@@ -107,15 +107,15 @@ def test_an_open_mask_leaves_everything_as_it_is(filtered, speechlike, rate):
 
 
 @pytest.mark.parametrize("rate", NATIVE_RATES)
-@pytest.mark.parametrize("pitch", [80.0, 125.0, 310.0])
-def test_noise_between_the_harmonics_gets_quieter(filtered, constant, rate, pitch):
+@pytest.mark.parametrize(("pitch", "least"), [(80.0, 1.4), (125.0, 1.9), (310.0, 2.7)])
+def test_noise_between_the_harmonics_gets_quieter(filtered, constant, rate, pitch, least):
     voice = buzz(2.0, rate, pitch)
     noisy = voice + hiss(len(voice), 0.1 * (rate / 16000) ** 0.5)
     later = slice(rate // 2, None)
     before = snr_db(0.5 * voice[later], denoise(noisy, rate, constant(0.5))[later])
     out = denoise(noisy, rate, filtered(0.5))[later]
     reference = 0.5 * voice[later]
-    assert snr_db(reference, np.sum(out * reference) / np.sum(out**2) * out) > before + 1
+    assert snr_db(reference, np.sum(out * reference) / np.sum(out**2) * out) > before + least
 
 
 def test_hiss_alone_is_not_combed(filtered, constant):

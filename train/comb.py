@@ -73,31 +73,33 @@ def listen(model: Model, noisy: NDArray[np.float32]) -> tuple[NDArray[np.complex
         mask = state.mask.copy()
         masked = spectrum * mask
         pitch_filter.run(history, window, scratch, spectrum, state.mask, transform.n_bins, 0.0)
-        for kept, new in zip(
-            results, (masked, memory.delayed * mask, parts(memory.numbers).features.copy()), strict=True
-        ):
+        features = parts(memory.numbers).features.copy()
+        for kept, new in zip(results, (masked, memory.delayed * mask, features), strict=True):
             kept.append(new)
     return tuple(np.stack(kept) for kept in results)
 
 
 def collect(model: Model, data: Path, cache: Path, config: TrainConfig, examples: int, seed: int) -> Heard:
     """Mix ``examples`` and listen to them."""
-    mixer, hop = mixer_of(config.mix, load_material(data, cache)), STREAM_TRANSFORM.hop_length
-    heard: Heard | None = None
+    mixer = mixer_of(config.mix, load_material(data, cache))
+    hop, n_bins = STREAM_TRANSFORM.hop_length, STREAM_TRANSFORM.n_bins
+    hops = int(config.mix.crop_seconds * STREAM_TRANSFORM.sample_rate) // hop
+    heard = Heard(
+        *(np.empty((examples, hops * hop), np.float32) for _ in range(2)),
+        *(np.empty((examples, hops, n_bins, 2), np.float16) for _ in range(2)),
+        np.empty((examples, hops, FEATURES), np.float32),
+    )
     started = time.monotonic()
     for number in range(examples):
-        noisy, clean = (signal[0] for signal in mixer.batch(seed, number, 1))
-        noisy, clean = (signal[: len(signal) // hop * hop] for signal in (noisy, clean))
-        masked, delayed, features = listen(model, noisy)
+        noisy, clean = (signals[0, : hops * hop] for signals in mixer.batch(seed, number, 1))
+        masked, delayed, heard.features[number] = listen(model, noisy)
+        # The loss brings every mixture to this level anyway; 16 bits want it before.
         scale = np.float32(0.06 / np.sqrt(np.mean(noisy**2) + 1e-8))
-        parts = ((scale * np.stack([x.real, x.imag], -1)).astype(np.float16) for x in (masked, delayed))
-        example = (noisy * scale, clean * scale, *parts, features)
-        heard = heard or Heard(*(np.empty((examples, *part.shape), part.dtype) for part in example))
-        for array, part in zip(heard, example, strict=True):
-            array[number] = part
+        heard.noisy[number], heard.clean[number] = scale * noisy, scale * clean
+        for kept, frames in ((heard.masked, masked), (heard.delayed, delayed)):
+            kept[number] = scale * np.stack([frames.real, frames.imag], -1)
         if (number + 1) % 500 == 0:
             print(f"{number + 1} of {examples} mixtures heard, {time.monotonic() - started:.0f} s", flush=True)
-    assert heard is not None
     return heard
 
 
@@ -150,27 +152,21 @@ def learn(heard: Heard, config: TrainConfig, minutes: float | None, steps: int |
     optimizer = make_optimizer(config, LEARNING_RATE, net.trainable_variables)
     step = Step(loss, optimizer, net.trainable_variables, net.non_trainable_variables)
     judge = compiled(lambda *inputs: loss(None, *inputs)[0], net.variables)
-    rng, kept, started, number = (
-        np.random.default_rng(config.seed),
-        min(KEPT, len(heard.noisy) // 4),
-        time.monotonic(),
-        0,
-    )
+    examples, rng = len(heard.noisy), np.random.default_rng(config.seed)
+    kept = min(KEPT, examples // 4)
+    batch = min(BATCH, examples - kept)
 
     def judged() -> float:
-        parts = [range(i, min(i + BATCH, kept)) for i in range(0, kept, BATCH)]
-        return float(np.mean([float(judge(*heard.part(list(p)))) for p in parts]))
+        batches = [slice(i, min(i + BATCH, kept)) for i in range(0, kept, BATCH)]
+        return float(np.mean([float(judge(*heard.part(which))) for which in batches]))
 
     print(f"loss of kept examples before: {judged():.4f}", flush=True)
-    while (done := (number / steps if steps else (time.monotonic() - started) / 60 / (minutes or 1.0))) < 1:
-        rate = (
-            LEARNING_RATE
-            * min(1, (number + 1) / 50)
-            * (1 if done < 0.4 else 0.5 + 0.5 * np.cos(np.pi * (done - 0.4) / 0.6))
-        )
-        which = np.sort(
-            rng.choice(np.arange(kept, len(heard.noisy)), min(BATCH, len(heard.noisy) - kept), replace=False)
-        )
+    started, number = time.monotonic(), 0
+    while (done := number / steps if steps else (time.monotonic() - started) / 60 / (minutes or 1.0)) < 1:
+        warm_up = min(1, (number + 1) / 50)
+        fading = 1 if done < 0.4 else 0.5 + 0.5 * np.cos(np.pi * (done - 0.4) / 0.6)
+        rate = LEARNING_RATE * warm_up * fading
+        which = np.sort(rng.choice(np.arange(kept, examples), batch, replace=False))
         found, _ = step(rate, np.zeros(1, np.float32), *heard.part(which))
         number += 1
         if number % 100 == 0 or number == steps:
