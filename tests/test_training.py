@@ -130,7 +130,7 @@ def test_a_full_disk_while_saving_costs_only_the_new_checkpoint(uncut, tmp_path)
     try:
         with pytest.raises(TrainingError, match=r"cannot save .* untouched"):
             save_checkpoint(uncut, TINY, learner, Progress())
-        with pytest.raises(TrainingError, match=r"cannot save .* nothing is saved yet"):
+        with pytest.raises(TrainingError, match=r"cannot save .* none was saved there before"):
             save_checkpoint(tmp_path / "new.npz", TINY, learner, Progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -205,8 +205,13 @@ def test_the_checkpoint_that_the_project_carries_goes_on(tmp_path):
 
 
 def test_lengths_and_places_that_make_no_run_are_refused(data, uncut, tmp_path):
-    for length in ({}, {"minutes": 1.0, "steps": 1}, {"minutes": 0.0}, {"steps": -1}):
-        with pytest.raises(TrainingError, match="in minutes or in steps, above 0"):
+    for length, said in [
+        ({}, "one of minutes, steps; given: none"),
+        ({"minutes": 1.0, "steps": 1}, "given: {'minutes': 1.0, 'steps': 1}"),
+        ({"minutes": 0.0}, "minutes is 0.0; it must be above 0"),
+        ({"steps": -1}, "steps is -1; it must be above 0"),
+    ]:
+        with pytest.raises(TrainingError, match=said):
             trainer.train(TINY, data, tmp_path, **length)
     with pytest.raises(TrainingError, match="is there already: go on from it with --resume"):
         trainer.train(TINY, data, uncut.parent, steps=1)

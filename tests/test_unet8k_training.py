@@ -21,9 +21,9 @@ from rtdenoise import Model
 from rtdenoise.config import CONTEXT_TRANSFORM
 from train import __main__ as command
 from train import export as export_command
+from train.checkpoint import load_weights
 from train.data import Corpus
 from train.errors import DataError, TrainingError
-from train.unet8k import checkpoint as checkpoint_module
 from train.unet8k import net as net_module
 from train.unet8k import trainer
 from train.unet8k.checkpoint import Checkpoint
@@ -175,7 +175,9 @@ def test_a_run_that_was_stopped_and_resumed_equals_an_uncut_one(small, data, unc
 def test_what_a_run_leaves(uncut):
     entries = [json.loads(line) for line in (uncut / "log.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in entries] == [1, 2]
-    assert {"loss", "validation_loss", "validation_loss_seed_scale", "hours", "lead"} <= set(entries[0])
+    assert {"loss", "validation_loss", "validation_loss_seed_scale", "constant", "hours", "lead"} <= set(entries[0])
+    assert (uncut / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert list((uncut / "events").iterdir())
     assert UnetConfig.from_json((uncut / "config.json").read_text()) == TINY
     progress = Checkpoint.load(uncut / "checkpoint.npz").progress
     assert progress.best == min(entry["validation_loss"] for entry in entries)
@@ -208,8 +210,12 @@ def test_the_best_weights_are_also_there_alone(uncut):
 
 
 def test_lengths_are_one_of_three(data, tmp_path):
-    for lengths in ({}, {"steps": 3, "epochs": 1}):
-        with pytest.raises(TrainingError, match="give the length of the run in epochs, in steps or in minutes"):
+    for lengths, said in [
+        ({}, "one of epochs, steps, minutes; given: none"),
+        ({"steps": 3, "epochs": 1}, "given: {'epochs': 1, 'steps': 3}"),
+        ({"minutes": -1.0}, r"minutes is -1.0; it must be above 0"),
+    ]:
+        with pytest.raises(TrainingError, match=said):
             trainer.train(TINY, data, tmp_path, **lengths)
 
 
@@ -233,12 +239,81 @@ def test_a_loss_that_is_no_number_ends_the_run(small, data, tmp_path, monkeypatc
         trainer.train(TINY, data, tmp_path, steps=2)
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path, capsys):
+def test_a_run_is_saved_within_an_epoch_too(small, data, tmp_path, monkeypatch):
+    step = trainer.Run.step
+
+    def bad_in_its_third(self, *batch):
+        return float("nan") if self.progress.step == 2 else step(self, *batch)
+
+    monkeypatch.setattr(trainer.Run, "step", bad_in_its_third)
+    long = dataclasses.replace(TINY, epoch_frames=100)
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 2; the last good weights are in .*checkpoint"):
+        trainer.train(long, data, tmp_path, steps=4, save_every_seconds=0)
+    assert Checkpoint.load(tmp_path / "checkpoint.npz").progress.step == 2
+    with pytest.raises(TrainingError, match=r"the last good weights are in .*checkpoint"):
+        trainer.train(long, data, tmp_path / "b", steps=4, resume=tmp_path / "checkpoint.npz")
+
+
+def test_a_full_disk_within_a_run_does_not_end_it(small, data, tmp_path, monkeypatch, capsys):
+    save, calls = Checkpoint.save, []
+
+    def full_at_first(*arguments, **how):
+        calls.append(1)
+        if len(calls) == 1:
+            raise TrainingError("cannot save it: No space left on device")
+        save(*arguments, **how)
+
+    monkeypatch.setattr(Checkpoint, "save", full_at_first)
+    assert trainer.train(TINY, data, tmp_path, steps=3).progress.step == 3
+    assert "No space left on device; the run goes on" in capsys.readouterr().out
+    assert Checkpoint.load(tmp_path / "checkpoint.npz").progress.step == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"batsh": 3}', "has no batsh; did you mean batch?"),
+        ('{"batch": 0}', "batch is 0; it must be 1 or more"),
+        ('{"epoch_frames": -1}', "epoch_frames is -1; it must be 0 or more"),
+        ('{"learning_rate": 0}', "learning_rate is 0.0; it must be above 0"),
+        ('{"validation_share": 1.5}', "validation_share is 1.5; it must be between 0 and 1"),
+        ('{"recipe": "sead"}', "recipe is 'sead'; it must be improved or seed"),
+        ('{"scale": {"reference": "peak"}}', "scale.reference is 'peak'; it must be fixed or maximum"),
+        ('{"precision": "int8"}', "precision is 'int8'; it must be one of float32"),
+    ],
+)
+def test_configurations_that_are_none_are_refused_by_name(text, said):
+    with pytest.raises(TrainingError, match=said):
+        UnetConfig.from_json(text)
+
+
+def test_the_command_says_what_is_wrong_in_one_line(tmp_path, data, capsys):
+    common = ["--model", "unet8k", "--data", str(data), "--out", str(tmp_path / "out")]
+    for arguments, said in [
+        (["--config", str(tmp_path / "absent.json")], "absent.json cannot be read"),
+        (["--epochs", "0"], "epochs is 0; it must be above 0"),
+        (["--batch", "0"], "batch is 0"),
+        (["--resume", str(tmp_path / "absent.npz")], "No such file"),
+    ]:
+        assert command.main([*common, *arguments]) == 1
+        out, err = capsys.readouterr()
+        assert err.startswith("error: ")
+        assert said in err
+        assert err.count("\n") == 1
+        assert "Traceback" not in out + err
+
+
+def test_what_is_no_checkpoint_is_refused(uncut, tmp_path, capsys):
     (tmp_path / "x.npz").write_bytes(b"nothing")
-    with pytest.raises(TrainingError, match=r"x\.npz is no checkpoint of unet8k"):
+    with pytest.raises(TrainingError, match=r"x\.npz is not a checkpoint of unet8k: it is no .npz file"):
         Checkpoint.load(tmp_path / "x.npz")
     assert export_command.main([str(tmp_path / "x.npz"), "--model", "unet8k"]) == 1
-    assert "is no checkpoint of unet8k" in capsys.readouterr().err
+    assert "is not a checkpoint of unet8k" in capsys.readouterr().err
+    assert export_command.main([str(uncut / "checkpoint.npz"), "--model", "stream"]) == 1
+    said = capsys.readouterr().err
+    assert "is not a checkpoint of stream: it is of another model or version (the configuration has no recipe" in said
+    with pytest.raises(TrainingError, match=r"another model or version \(it holds no weight\)"):
+        load_weights(uncut / "best.npz", "weight")
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(uncut, tmp_path, monkeypatch):
@@ -249,8 +324,16 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(uncut, tmp_path
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_module.np, "savez", full)
-    with pytest.raises(TrainingError, match="No space left on device; the last checkpoint is untouched"):
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(TrainingError, match="No space left on device; the one saved before is untouched"):
         stored.save(target)
     assert target.read_bytes() == b"the last one"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_no_number_is_not_saved(uncut, tmp_path):
+    stored = Checkpoint.load(uncut / "checkpoint.npz")
+    stored.optimizer[3][...] = np.nan
+    with pytest.raises(TrainingError, match="is not written: there are arrays in this run that are no numbers"):
+        stored.save(tmp_path / "checkpoint.npz")
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .compiled import check_backend
-from .config import TrainConfig
+from .config import TrainConfig, read_config_file
 from .errors import DataError, TrainingError
 
 
@@ -62,11 +62,7 @@ def _configuration(given: argparse.Namespace) -> TrainConfig:
     if given.new_cycle and not given.resume:
         raise TrainingError("--new-cycle begins a cycle from earlier weights; name them with --resume")
     if given.config:
-        try:
-            text = given.config.read_text(encoding="utf-8")
-        except (OSError, ValueError) as problem:
-            raise TrainingError(f"{given.config} cannot be read: {problem}") from problem
-        config = TrainConfig.from_json(text)
+        config = read_config_file(TrainConfig(), given.config)
     else:
         config = load_weights(given.resume)[0] if given.resume else TrainConfig()
     changes = {name: value for name in ("batch", "seed", "mixing") if (value := getattr(given, name)) is not None}

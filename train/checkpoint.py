@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from keras import ops
 
 from .config import TrainConfig
 from .errors import TrainingError
+from .store import read_run, write_run
 from .task import Learner
 
 
@@ -28,36 +26,18 @@ class Progress:
 
 
 def save_checkpoint(file: Path, config: TrainConfig, learner: Learner, progress: Progress) -> None:
-    """Written beside and renamed, so that a full disk costs the new one only.
+    """Everything into one file.
 
     Raises:
         TrainingError: it cannot be written.
     """
     groups = {"weight": learner.task.net.weights, "mean": learner.mean.variables, **learner.state()}
-    arrays = {f"{kind}_{i:03}": ops.convert_to_numpy(v) for kind, group in groups.items() for i, v in enumerate(group)}
-    partial = file.with_name(file.name + ".partial")
-    try:
-        with open(partial, "wb") as out:
-            np.savez(out, config=config.to_json(), progress=json.dumps(vars(progress)), **arrays)
-        os.replace(partial, file)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        raise TrainingError(
-            f"cannot save {file}: {problem.strerror or problem}; "
-            + ("the one saved before is untouched" if file.exists() else "nothing is saved yet")
-        ) from problem
+    arrays = {kind: [ops.convert_to_numpy(variable) for variable in group] for kind, group in groups.items()}
+    write_run(file, config, progress, arrays)
 
 
 def _read(file: Path, kinds: list[str]) -> tuple[TrainConfig, Progress, list[list[np.ndarray]]]:
-    try:
-        with np.load(file) as stored:
-            config = TrainConfig.from_json(str(stored["config"]))
-            numbers = json.loads(str(stored["progress"]))
-            arrays = [[stored[n] for n in sorted(stored.files) if n.rpartition("_")[0] == kind] for kind in kinds]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, TrainingError) as problem:
-        raise TrainingError(f"{file} is not a checkpoint of this program's stream: {problem}") from problem
-    known = {field.name for field in fields(Progress)}
-    return config, Progress(**{k: v for k, v in numbers.items() if k in known}), arrays
+    return read_run(file, "stream", TrainConfig(), Progress(), kinds)
 
 
 def load_weights(file: Path, kind: str = "mean") -> tuple[TrainConfig, list[np.ndarray]]:

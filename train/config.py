@@ -6,9 +6,12 @@ import dataclasses
 import difflib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from .errors import TrainingError
+
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,12 @@ class TrainConfig:
     device_noises: int = 256  #: synthetic noises of 4 s drawn once for mixing on the device
 
     def __post_init__(self) -> None:
-        _check(self.mixing in ("auto", "host", "device"), "mixing", self.mixing, "auto, host or device")
-        _check(self.optimizer in ("muon", "adamw"), "optimizer", self.optimizer, "muon or adamw")
+        check(self.mixing in ("auto", "host", "device"), "mixing", self.mixing, "auto, host or device")
+        check(self.optimizer in ("muon", "adamw"), "optimizer", self.optimizer, "muon or adamw")
         for name in ("batch", "mixers", "lead", "device_noises"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        _check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        _check(self.mix.crop_seconds >= 0.25, "mix.crop_seconds", self.mix.crop_seconds, "0.25 or more")
+            check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        check(self.mix.crop_seconds >= 0.25, "mix.crop_seconds", self.mix.crop_seconds, "0.25 or more")
 
     def to_json(self) -> str:
         """Text that ``from_json`` reads back to an equal configuration."""
@@ -124,24 +127,46 @@ class TrainConfig:
         Raises:
             TrainingError: text that is no such configuration; an unknown key is named with the nearest known one.
         """
-        try:
-            parts = json.loads(text)
-        except ValueError as problem:
-            raise TrainingError(f"the configuration is no JSON: {problem}; start from a run's config.json") from problem
-        return _read(cls, parts, "")
+        return read_config(cls(), text)
 
 
-def _check(legal: bool, name: str, value: object, wanted: str) -> None:
+def read_config_file(default: Config, file: Path) -> Config:
+    """``read_config`` of a file.
+
+    Raises:
+        TrainingError: it cannot be read, or is none.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as problem:
+        raise TrainingError(f"{file} cannot be read: {problem}") from problem
+    return read_config(default, text)
+
+
+def read_config(default: Config, text: str) -> Config:
+    """A dataclass from JSON; what is not there is as in ``default``.
+
+    Raises:
+        TrainingError: text that is no such configuration; an unknown key is named with the nearest known one.
+    """
+    try:
+        parts = json.loads(text)
+    except ValueError as problem:
+        raise TrainingError(f"the configuration is no JSON: {problem}; start from a run's config.json") from problem
+    return _read(default, parts, "")
+
+
+def check(legal: bool, name: str, value: object, wanted: str) -> None:
+    """Raise TrainingError where a value is not ``legal``, with its name, the value and what is ``wanted``."""
     if not legal:
         raise TrainingError(f"the configuration's {name} is {value!r}; it must be {wanted}")
 
 
-def _read(kind: Any, parts: object, where: str) -> Any:
-    """A dataclass from what JSON made of it; lists become tuples."""
+def _read(default: Any, parts: object, where: str) -> Any:
+    """``default`` with what JSON made of it; lists become tuples."""
     if not isinstance(parts, dict):
         raise TrainingError(f"the configuration's {where.rstrip('.') or 'text'} must be a table of names and values")
-    default, values = kind(), {}
-    known = {f.name for f in dataclasses.fields(kind)}
+    values, known = {}, {f.name for f in dataclasses.fields(default)}
     for name, value in parts.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0.4)
@@ -151,10 +176,10 @@ def _read(kind: Any, parts: object, where: str) -> Any:
             )
         old = getattr(default, name)
         if dataclasses.is_dataclass(old):
-            values[name] = _read(type(old), value, f"{where}{name}.")
+            values[name] = _read(old, value, f"{where}{name}.")
             continue
         value = tuple(value) if isinstance(value, list) else value
         value = float(value) if type(old) is float and type(value) is int else value
-        _check(type(value) is type(old), where + name, value, f"of one kind with {old!r}")
+        check(type(value) is type(old), where + name, value, f"of one kind with {old!r}")
         values[name] = value
-    return kind(**values)
+    return dataclasses.replace(default, **values)

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from .compiled import check_backend
 from .errors import TrainingError
 
 
@@ -112,13 +113,13 @@ def main(arguments: list[str] | None = None) -> int:
         "--filter-of", type=Path, help="stream: a model whose pitch filter to take; train.comb makes one"
     )
     given = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from .unet8k.export import export as export_unet8k
-
     out = given.out or Path(__file__).parent.parent / "rtdenoise" / "weights" / f"{given.model}.onnx"
     try:
         about = {k: getattr(given, k) for k in ("version", "training_data", "training_data_licence", "weights_licence")}
+        check_backend()
         if given.model == "unet8k":
+            from .unet8k.export import export as export_unet8k
+
             export_unet8k(given.checkpoint, out, about)
         else:
             export(given.checkpoint, out, about, given.filter_of)

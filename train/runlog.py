@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 #: Figures of a plot, from top to bottom; those of one row share its axes.
-ROWS = (("loss", "validation_loss"), ("si_sdr_db",), ("clean_si_sdr_db",), ("learning_rate",), ("judge_loss", "judged"))
+ROWS = (
+    ("loss", "validation_loss"),
+    ("validation_loss_seed_scale", "constant", "no_noise"),
+    ("si_sdr_db",),
+    ("clean_si_sdr_db",),
+    ("learning_rate",),
+    ("judge_loss", "judged"),
+)
 
 
 class RunLog:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +18,19 @@ from .device_mixing import DeviceBatches, DeviceMixer
 from .errors import TrainingError
 from .material import Material, load_material
 from .mixing import BatchStream
+from .run import LOG_SECONDS, SAVE_SECONDS, Every, check_free, check_length, stop_on_signals, write_config
 from .runlog import RunLog
 from .task import Learner, MeanWeights, Task, build_net
 from .validation import make_validation
 
 #: Steps between two looks at the loss: to look is to wait for the device.
 LOOK_EVERY = 10
-LOG_SECONDS = 30.0
 
 
 def schedule(config: TrainConfig, step: int, done: float) -> float:
     """Share of the learning rate: a linear warm-up, then a cosine to zero as ``done`` goes from 0 to 1."""
     warm = min(1.0, (step + 1) / max(config.warm_up_steps, 1))
     return warm * max(0.5 * (1 + float(np.cos(np.pi * min(done, 1.0)))), 1e-3)
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[list[int]]:
-    """A list that becomes non-empty on SIGTERM or Ctrl+C, so that the loop ends after its step."""
-    seen: list[int] = []
-    old = {s: signal.signal(s, lambda number, _: seen.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield seen
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def make_batches(config: TrainConfig, material: Material, data: Path, cache: Path, first: int) -> Any:
@@ -98,7 +83,7 @@ def train(
     resume: Path | None = None,
     new_cycle: bool = False,
     cache: Path | None = None,
-    save_every_seconds: float = 240.0,
+    save_every_seconds: float = SAVE_SECONDS,
 ) -> Progress:
     """Train ``stream`` for ``minutes`` or ``steps`` (of the whole run, earlier parts included) and leave in ``out``
     ``checkpoint.npz`` (to continue and to export), ``best.npz`` (the same, where validation was best), ``log.jsonl``,
@@ -109,12 +94,9 @@ def train(
         DataError: nothing to train on.
         TrainingError: a wrong checkpoint, a full disk, or a loss that is no number.
     """
-    length = minutes if steps is None else steps
-    if (minutes is None) == (steps is None) or length is None or not length > 0:
-        raise TrainingError("give the length of the run either in minutes or in steps, above 0")
+    check_length(minutes=minutes, steps=steps)
     checkpoint, best = out / "checkpoint.npz", out / "best.npz"
-    if checkpoint.exists() and resume is None:
-        raise TrainingError(f"{checkpoint} is there already: go on from it with --resume, or choose another --out")
+    check_free(checkpoint, resume)
     cache = cache or out / "audio"
     material = load_material(data, cache)
     task = Task(build_net(config), config)
@@ -125,12 +107,7 @@ def train(
     if new_cycle:
         progress.seconds, progress.cycle_start = 0.0, progress.step
     validation = make_validation(config, task, material)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "config.json").write_text(config.to_json())
-    except OSError as problem:
-        raise TrainingError(f"cannot write into {out}: {problem.strerror or problem}") from problem
-    print(config.to_json())
+    write_config(out, config)
     if material.held_out is not None:
         kept = " and ".join(f"{part.seconds / 60:.1f}" for part in material.held_out)
         print(f"no valid/ in {data}: {kept} minutes of speech and noise are kept from training, to validate with")
@@ -168,16 +145,16 @@ def train(
         log.write(entry() | found | {"best_si_sdr_db": progress.best_si_sdr_db})
         log.plot()
         save_checkpoint(checkpoint, config, learner, progress)
+        print(f"saved {checkpoint} at step {progress.step}", flush=True)
         if is_best:
             save_checkpoint(best, config, learner, progress)
-        print(f"saved {checkpoint} at step {progress.step}", flush=True)
 
     lost: TrainingError | None = None
     saved = f"{resume} is what the run began from" if resume else "nothing was saved yet"
     try:
         with stop_on_signals() as stopped:
-            before = last_save = last_log = time.monotonic()
-            source = iter(batches)
+            time_to_log, time_to_save = Every(LOG_SECONDS), Every(save_every_seconds)
+            before, source = time.monotonic(), iter(batches)
             while done() < 1 and not stopped:
                 try:
                     noisy, clean = next(source)
@@ -190,14 +167,11 @@ def train(
                 progress.audio_hours += noisy.shape[0] * noisy.shape[1] / RATE / 3600
                 if progress.step % LOOK_EVERY == 0:
                     figures.look()
-                now = time.monotonic()
-                if now - last_log > LOG_SECONDS:
-                    last_log = now
+                if time_to_log():
                     figures.look()
                     report()
-                if now - last_save > save_every_seconds:
+                if time_to_save():
                     figures.look()
-                    last_save = now
                     try:
                         validate_and_save()
                         saved = f"{checkpoint} holds those of step {progress.step}"

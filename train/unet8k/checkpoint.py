@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ..errors import TrainingError
+from ..store import read_run, write_run
 from .config import UnetConfig
 
 _ARRAYS = ("best", "weights", "mean", "optimizer")
@@ -41,23 +38,15 @@ class Checkpoint:
     optimizer: list[np.ndarray] = field(default_factory=list)
 
     def save(self, file: Path, best_only: bool = False) -> None:
-        """Write beside and rename, so that a full disk costs the new one only. ``best_only``: as float16, to pass on.
+        """Everything into one file. ``best_only``: the best weights alone, as float16, to pass on.
 
         Raises:
             TrainingError: it cannot be written.
         """
-        kinds = _ARRAYS[:1] if best_only else _ARRAYS
-        arrays = {f"{kind}_{i:03}": a for kind in kinds for i, a in enumerate(getattr(self, kind))}
+        groups = {kind: getattr(self, kind) for kind in _ARRAYS}
         if best_only:
-            arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
-        partial = file.with_name(file.name + ".partial")
-        try:
-            with open(partial, "wb") as out:
-                np.savez(out, config=self.config.to_json(), progress=json.dumps(vars(self.progress)), **arrays)
-            os.replace(partial, file)
-        except OSError as problem:
-            partial.unlink(missing_ok=True)
-            raise TrainingError(f"cannot save {file}: {problem.strerror}; the last checkpoint is untouched") from None
+            groups = {"best": [weights.astype(np.float16) for weights in self.best]}
+        write_run(file, self.config, self.progress, groups)
 
     @classmethod
     def load(cls, file: Path) -> Checkpoint:
@@ -66,12 +55,9 @@ class Checkpoint:
         Raises:
             TrainingError: it is none.
         """
-        try:
-            with np.load(file) as stored:
-                lists = {kind: [np.float32(stored[n]) if stored[n].dtype == np.float16 else stored[n]
-                                for n in sorted(stored.files) if n.startswith(kind + "_")]
-                         for kind in _ARRAYS}  # fmt: skip
-                config = UnetConfig.from_json(str(stored["config"]))
-                return cls(config, Progress(**json.loads(str(stored["progress"]))), **lists)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as problem:
-            raise TrainingError(f"{file} is no checkpoint of unet8k: {problem}") from None
+        config, progress, groups = read_run(file, "unet8k", UnetConfig(), Progress(), _ARRAYS)
+        return cls(config, progress, *([_wide(array) for array in group] for group in groups))
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype == np.float16 else array

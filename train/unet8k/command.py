@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 from pathlib import Path
 
+from ..compiled import check_backend
+from ..config import read_config_file
+from ..errors import DataError, TrainingError
 from .config import RECIPES, UnetConfig
 
 
@@ -32,19 +34,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, help="examples a step")
     parser.add_argument("--seed", type=int)
     given = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from ..errors import DataError, TrainingError
-    from .checkpoint import Checkpoint
-    from .trainer import train
-
     try:
+        check_backend()
+        from .checkpoint import Checkpoint
+        from .trainer import train
+
         if given.config:
-            config = UnetConfig.from_json(given.config.read_text())
+            config = read_config_file(UnetConfig(), given.config)
         else:
             config = Checkpoint.load(given.resume).config if given.resume else RECIPES[given.recipe]
         changes = {k: v for k in ("batch", "seed", "epoch_frames") if (v := getattr(given, k)) is not None}
         length = {"epochs": given.epochs, "steps": given.steps, "minutes": given.minutes}
-        if not any(length.values()):
+        if all(value is None for value in length.values()):
             length["epochs"] = 20
         train(dataclasses.replace(config, **changes), given.data, given.out, **length, resume=given.resume,
               cache=given.cache)  # fmt: skip

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
-from ..config import MixConfig
+from ..config import MixConfig, check, read_config
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class UnetConfig:
     learning_rate: float = 1e-3
     cosine: bool = True  #: the learning rate warms up and falls to zero; else it stays
     warm_up_steps: int = 100
-    clip_norm: float | None = 1.0
+    clip_norm: float = 1.0
     mean_steps: float = 300.0  #: horizon of the exponential mean of the weights; 0: none, the weights themselves
     epoch_frames: int = 0  #: examples an epoch; 0: as many as the recordings of speech have context frames
     validation_share: float = 0.1  #: of speakers and of noise recordings, held out whole
@@ -49,19 +49,30 @@ class UnetConfig:
     precision: str = "mixed_bfloat16"  #: of the arithmetic; weights are float32. ``float32`` where that is not faster
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        check(self.recipe in ("improved", "seed"), "recipe", self.recipe, "improved or seed")
+        reference = self.scale.reference
+        check(reference in ("fixed", "maximum"), "scale.reference", reference, "fixed or maximum")
+        for name in ("batch", "validation_frames"):
+            check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        check(self.epoch_frames >= 0, "epoch_frames", self.epoch_frames, "0 or more")
+        check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        check(0 < self.validation_share < 1, "validation_share", self.validation_share, "between 0 and 1")
+        precisions = ("float32", "mixed_bfloat16", "mixed_float16")
+        check(self.precision in precisions, "precision", self.precision, f"one of {', '.join(precisions)}")
+
     def to_json(self) -> str:
         """Text that ``from_json`` reads back to an equal configuration."""
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> UnetConfig:
-        """Read what ``to_json`` wrote."""
-        parts = _tuples(json.loads(text))
-        return cls(**parts | {"scale": ScaleConfig(**parts["scale"]), "mix": MixConfig(**_tuples(parts["mix"]))})
+        """Read what ``to_json`` wrote; what is not there keeps its default.
 
-
-def _tuples(parts: dict) -> dict:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in parts.items()}
+        Raises:
+            TrainingError: text that is no such configuration; an unknown key is named with the nearest known one.
+        """
+        return read_config(cls(), text)
 
 
 #: The ancestor's way: each frame's own maximum as the reference, decibels scaled by fixed numbers, noise added as it

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,8 @@ from rtdenoise.config import CONTEXT_TRANSFORM
 from ..average import Average
 from ..data import RATE
 from ..errors import TrainingError
-from ..trainer import stop_on_signals
+from ..run import LOG_SECONDS, SAVE_SECONDS, Every, check_free, check_length, stop_on_signals, write_config
+from ..runlog import RunLog
 from .checkpoint import Checkpoint, Progress
 from .config import UnetConfig
 from .data import Frames
@@ -146,17 +148,27 @@ class Run:
 
     def validate(self) -> dict[str, float]:
         """Judge the mean weights, or where there is no mean the present ones, and keep them if they are the best."""
-        progress, checkpoint = self.progress, self.checkpoint
-        checkpoint.weights, checkpoint.mean = self.net.get_weights(), self.average.weights
-        checkpoint.optimizer = [ops.convert_to_numpy(v) for v in self.optimizer.variables]
-        judged = checkpoint.mean if self.config.mean_steps > 0 else checkpoint.weights
+        progress, trained = self.progress, self.net.get_weights()
+        judged = self.average.weights if self.config.mean_steps > 0 else trained
         self.net.set_weights(judged)
         own, seed = self.validation.losses(self.net)
-        self.net.set_weights(checkpoint.weights)
+        self.net.set_weights(trained)
         if own < progress.best:
             progress.best, progress.best_seed_scale = own, seed
-            checkpoint.best = [weights.copy() for weights in judged]
-        return {"validation_loss": own, "validation_loss_seed_scale": seed, "best": progress.best}
+            self.checkpoint.best = [weights.copy() for weights in judged]
+        references = {name.replace(" ", "_"): loss for name, loss in progress.baselines.items()}
+        return {"validation_loss": own, "validation_loss_seed_scale": seed, "best": progress.best} | references
+
+    def save(self, file: Path) -> None:
+        """Where the run stands, into one file.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        checkpoint = self.checkpoint
+        checkpoint.weights, checkpoint.mean = self.net.get_weights(), self.average.weights
+        checkpoint.optimizer = [ops.convert_to_numpy(v) for v in self.optimizer.variables]
+        checkpoint.save(file)
 
 
 def train(
@@ -169,54 +181,60 @@ def train(
     minutes: float | None = None,
     resume: Path | None = None,
     cache: Path | None = None,
+    save_every_seconds: float = SAVE_SECONDS,
 ) -> Checkpoint:
     """Train for so many epochs, steps or minutes (of the whole run, earlier parts included) and leave in ``out``
-    ``checkpoint.npz`` (to continue and to export), ``best.npz`` (the best weights alone, small), ``log.jsonl`` and
-    ``config.json``.
+    ``checkpoint.npz`` (to continue and to export), ``best.npz`` (the best weights alone, small), ``log.jsonl``,
+    ``events/``, ``training.png`` and ``config.json``. It validates after each epoch and at the end.
 
     Raises:
         DataError: nothing to train on, or nothing to hold out.
         TrainingError: no length or two, a checkpoint in the way or of another configuration, a full disk, or a loss
             that is no number.
     """
-    if sum(length is not None for length in (epochs, steps, minutes)) != 1:
-        raise TrainingError("give the length of the run in epochs, in steps or in minutes")
+    check_length(epochs=epochs, steps=steps, minutes=minutes)
     file = out / "checkpoint.npz"
-    if file.exists() and resume is None:
-        raise TrainingError(f"{file} is there already: go on from it with --resume, or choose another --out")
+    check_free(file, resume)
     before = Checkpoint.load(resume) if resume else None
     if before and (before.config.recipe, before.config.scale) != (config.recipe, config.scale):
         raise TrainingError(f"{resume} was trained with other scales or another recipe; start a new run")
     run = Run(config, data, cache or out / "audio", before)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "config.json").write_text(config.to_json())
-    except OSError as problem:
-        raise TrainingError(f"cannot write into {out}: {problem.strerror}") from None
-    print(f"{config.to_json()}\n{run.describe()}", flush=True)
-    progress, losses = run.progress, []
+    write_config(out, config)
+    print(run.describe(), flush=True)
+    progress, losses, validated = run.progress, [], -1
     whole = epochs * run.epoch_steps if epochs else steps
+    log, ahead = RunLog(out, progress.step), Ahead(run.frames, progress.step)
 
-    def validate_and_save() -> None:
-        entry: dict[str, float | None] = {
+    def report(found: dict[str, float]) -> None:
+        entry: dict[str, Any] = {
             "step": progress.step,
             "epoch": progress.epochs,
             "minutes": round(progress.seconds / 60, 2),
-            "hours": round(progress.frames * _FRAME_SECONDS / 3600, 3),
-            "loss": float(np.mean(losses)) if losses else None,
+            "hours": round(progress.frames * _FRAME_SECONDS / 3600, 4),
+            "learning_rate": float(ops.convert_to_numpy(run.optimizer.learning_rate)),
             "lead": ahead.lead,
         }
-        entry |= run.validate()
-        run.checkpoint.save(file)
-        run.checkpoint.save(out / "best.npz", best_only=True)
-        with open(out / "log.jsonl", "a") as log:
-            log.write(json.dumps(entry) + "\n")
-        print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in entry.items()), flush=True)
+        log.write(entry | ({"loss": float(np.mean(losses))} if losses else {}) | found)
         losses.clear()
 
-    ahead = Ahead(run.frames, progress.step)
+    def validate_and_save() -> None:
+        nonlocal validated
+        report(run.validate())
+        log.plot()
+        run.save(file)
+        print(f"saved {file} at step {progress.step}", flush=True)
+        run.checkpoint.save(out / "best.npz", best_only=True)
+        validated = progress.step
+
+    def go_on_without(save: Callable[[], None]) -> None:
+        try:
+            save()
+        except TrainingError as problem:
+            print(f"error: {problem}; the run goes on and tries again later", flush=True)
+
     try:
         with stop_on_signals() as stopped:
+            time_to_log, time_to_save = Every(LOG_SECONDS), Every(save_every_seconds)
             while not stopped:
                 clock = time.monotonic()
                 done = progress.step / whole if whole else progress.seconds / 60 / (minutes or 1)
@@ -224,14 +242,20 @@ def train(
                     break
                 losses.append(run.step(*ahead.take(), done))
                 if not np.isfinite(losses[-1]):
-                    kept = f"the last good weights are in {file}" if file.exists() else "nothing was saved yet"
+                    good = file if file.exists() else resume
+                    kept = f"the last good weights are in {good}" if good else "nothing was saved yet"
                     raise TrainingError(f"the loss is {losses[-1]} at step {progress.step}; {kept}")
                 progress.seconds += time.monotonic() - clock
                 if progress.step % run.epoch_steps == 0:
                     progress.epochs += 1
-                    validate_and_save()
-            if losses or progress.step == 0:
+                    go_on_without(validate_and_save)
+                elif time_to_save():
+                    go_on_without(lambda: run.save(file))
+                elif time_to_log():
+                    report({})
+            if validated != progress.step:
                 validate_and_save()
     finally:
         ahead.close()
+        log.close()
     return run.checkpoint
