@@ -75,15 +75,42 @@ def test_a_run_leaves_its_log_events_plots_and_best_weights(uncut):
     pytest.importorskip("matplotlib")
     assert (out / "training.png").read_bytes().startswith(b"\x89PNG")
     pytest.importorskip("tensorboardX")
+    (events,) = (out / "events").iterdir()
+    read = events_of(events)
+    assert {"loss", "si_sdr_db", "learning_rate"} <= {value.tag for event in read for value in event.summary.value}
+
+
+def events_of(file):
     from tensorboardX.proto.event_pb2 import Event
 
-    (events,) = (out / "events").iterdir()
-    record, tags = events.read_bytes(), set()
+    record, read = file.read_bytes(), []
     while record:
         length = int.from_bytes(record[:8], "little")
-        tags |= {v.tag for v in Event.FromString(record[12 : 12 + length]).summary.value}
+        read.append(Event.FromString(record[12 : 12 + length]))
         record = record[16 + length :]
-    assert {"loss", "si_sdr_db", "learning_rate"} <= tags
+    return read
+
+
+def test_a_run_that_goes_on_keeps_what_it_had_written_up_to_there(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from train.runlog import RunLog
+
+    log = RunLog(tmp_path, 4)
+    log.write({"step": 5, "hours": 0.5, "loss": 1.0})
+    log.close()
+    (file,) = (tmp_path / "events").iterdir()
+    first_that_is_dropped = [event.step for event in events_of(file) if event.HasField("session_log")]
+    assert first_that_is_dropped == [5]
+
+
+def test_a_plot_leaves_out_what_was_lost(tmp_path, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure")
+    from train.runlog import draw
+
+    drawn = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, file, **_: (drawn.append(self), file.write_bytes(b"x")))
+    draw([{"step": s, "hours": s / 10, "loss": i} for i, s in enumerate((1, 2, 3, 2, 3))], tmp_path / "a.png")
+    assert list(drawn[0].axes[0].lines[0].get_ydata()) == [0, 1, 3, 4]
 
 
 def test_a_compiled_step_is_the_plain_one_and_the_loss_falls(data, tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def write_model(model, out: Path, facts: dict[str, object]) -> None:
     except OSError as problem:
         partial.unlink(missing_ok=True)
         raise TrainingError(f"cannot write {out}: {problem.strerror or problem}") from problem
-    print(f"{out}: {facts['parameters']} parameters, {facts['macs_per_hop']} multiply-accumulates a hop")
+    print(f"{out}: {facts['parameters']} parameters, {facts['macs_per_hop']} multiply-accumulates a call")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -32,7 +32,7 @@ class RunLog:
         if "tensorboardX" not in missing:
             from tensorboardX import SummaryWriter
 
-            self._events = SummaryWriter(str(out / "events"), purge_step=first_step)
+            self._events = SummaryWriter(str(out / "events"), purge_step=first_step + 1)
         self._plots = "matplotlib" not in missing
 
     def write(self, entry: dict[str, Any]) -> None:
@@ -70,10 +70,12 @@ class RunLog:
 
 
 def draw(entries: list[dict[str, Any]], file: Path) -> None:
-    """Every figure of ``ROWS`` that occurs in ``entries`` over the hours of audio heard, as one PNG."""
+    """Every figure of ``ROWS`` that occurs in ``entries`` over the hours of audio heard, as one PNG; what a run did
+    after the checkpoint from which it went on later is left out."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    entries = [e for i, e in enumerate(entries) if all(e["step"] <= later["step"] for later in entries[i + 1 :])]
     rows = [row for row in ROWS if any(name in entry for entry in entries for name in row)]
     figure = Figure(figsize=(8, 2.2 * max(1, len(rows))), layout="constrained")
     FigureCanvasAgg(figure)
