@@ -107,20 +107,32 @@ def test_what_cannot_be_taught_is_refused(data, half, tmp_path, capsys):
         assert reason in capsys.readouterr().err
         assert not out.exists()
     for wrong, reason in (
-        (["--steps", "0"], "the length is 0"),
+        (["--steps", "0"], "steps is 0; it must be above 0"),
         (["--steps", "1", "--examples", "7"], "examples is 7"),
     ):
         assert comb.main([str(half), "--data", str(data), "--out", str(tmp_path / "out.onnx"), *wrong]) == 1
         assert reason in capsys.readouterr().err
 
 
-def test_a_loss_that_is_no_number_ends_it():
+def test_a_place_that_cannot_be_written_to_is_said_before_all_the_work(data, half, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    arguments = [str(half), "--data", str(data), "--out", str(tmp_path / "file" / "out.onnx"), "--steps", "1"]
+    assert comb.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "cannot write into" in err
+    assert "mixtures heard" not in out
+
+
+@pytest.mark.parametrize(
+    ("minutes", "steps", "said"), [(None, 1, "the loss is nan at step 1"), (1e-4, None, "the weights are no numbers")]
+)
+def test_what_is_no_number_ends_it(minutes, steps, said):
     rng = np.random.default_rng(3)
     frames = rng.standard_normal((8, 78, 257, 2)).astype(np.float16)
     samples = rng.standard_normal((8, 78 * 128)).astype(np.float32)
     features = np.full((8, 78, FEATURES), np.nan, np.float32)
-    with pytest.raises(TrainingError, match="the loss is nan at step 1; nothing is written"):
-        comb.learn(comb.Heard(samples, samples, frames, frames, features), TrainConfig(), None, 1)
+    with pytest.raises(TrainingError, match=f"{said}.*; nothing is written"):
+        comb.learn(comb.Heard(samples, samples, frames, frames, features), TrainConfig(), minutes, steps)
 
 
 def test_ctrl_c_leaves_the_file_as_it_was(half, tmp_path, monkeypatch, capsys):

@@ -68,6 +68,23 @@ def test_a_model_of_8_khz_is_measured_in_its_band(pairs, tmp_path, capsys):
     assert noisy[1] == narrowed[1], "PESQ-NB of a model that does nothing"
 
 
+def test_a_model_that_says_nothing_stands_beside_one_that_does(pairs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "SITUATIONS", ())
+    silent, same = (tiny_models.save_constant(tmp_path / f"{gain}.onnx", gain) for gain in (0.0, 1.0))
+    given = ["--model", str(silent), "--model", str(same), "--data", str(pairs), "--no-dnsmos", "--processes", "1"]
+    evaluate.main(given)
+    row = next(line for line in capsys.readouterr().out.splitlines() if "as recorded: PESQ-WB" in line)
+    assert row.split("|")[3].strip() == "**nan**"
+    assert row.split("|")[4].strip() == "4.64"
+
+
+def test_no_processes_are_refused(pairs, capsys):
+    with pytest.raises(SystemExit) as ended:
+        evaluate.main(["--data", str(pairs), "--processes", "0"])
+    assert ended.value.code == 2
+    assert "--processes is 0; it must be 1 or more" in capsys.readouterr().err
+
+
 def test_a_limit_is_reached_or_not():
     assert Figure("x", 25.0, at_least=25).reached
     assert not Figure("x", 24.9, at_least=25).reached

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 
@@ -181,6 +182,41 @@ def test_a_full_disk_in_the_midst_of_a_run_does_not_end_it(data, tmp_path, monke
     assert load_weights(tmp_path / "checkpoint.npz")[0] == TINY
 
 
+def test_a_best_that_cannot_be_saved_is_not_the_best(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Learner, "step", lambda *_: {"loss": 1.0})
+    save, names = save_checkpoint, []
+
+    def full_at_first(file, *arguments):
+        names.append(file.name)
+        if len(names) == 1:
+            raise TrainingError("cannot save it: No space left on device")
+        save(file, *arguments)
+
+    monkeypatch.setattr(trainer, "save_checkpoint", full_at_first)
+    trainer.train(TINY, data, tmp_path, steps=2, save_every_seconds=0)
+    assert names[:3] == ["best.npz", "best.npz", "checkpoint.npz"]
+
+
+def test_elsewhere_a_run_has_no_best_yet(data, uncut, tmp_path, monkeypatch):
+    monkeypatch.setattr(Learner, "step", lambda *_: {"loss": 1.0})
+    monkeypatch.setattr(Progress, "best_si_sdr_db", -1e9)
+    with np.load(uncut) as stored:
+        arrays = dict(stored)
+    arrays["progress"] = json.dumps(json.loads(str(arrays["progress"])) | {"best_si_sdr_db": 99.0})
+    np.savez(tmp_path / "from.npz", **arrays)
+    trainer.train(TINY, data, tmp_path / "out", steps=STEPS + 1, resume=tmp_path / "from.npz")
+    assert (tmp_path / "out" / "best.npz").exists()
+
+
+def test_a_new_cycle_warms_up(data, uncut, tmp_path, monkeypatch):
+    shares = []
+    monkeypatch.setattr(Learner, "step", lambda self, number, share, *_: shares.append(share) or {"loss": 1.0})
+    config = dataclasses.replace(TINY, warm_up_steps=10)
+    trainer.train(config, data, tmp_path, steps=3, resume=uncut, new_cycle=True)
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[0] < shares[1]
+
+
 def test_a_mixer_that_dies_ends_the_run_with_all_saved(data, tmp_path, monkeypatch):
     step = Learner.step
 
@@ -242,6 +278,11 @@ def test_lengths_and_places_that_make_no_run_are_refused(data, uncut, tmp_path):
             trainer.train(TINY, data, tmp_path, **length)
     with pytest.raises(TrainingError, match="is there already: go on from it with --resume"):
         trainer.train(TINY, data, uncut.parent, steps=1)
+    other = shutil.copy(uncut, tmp_path / "other.npz")
+    with pytest.raises(TrainingError, match="is there already: go on from it with --resume"):
+        trainer.train(TINY, data, uncut.parent, steps=1, resume=other)
+    with pytest.raises(TrainingError, match=r"has 1.00 of the length that is given; .* --new-cycle"):
+        trainer.train(TINY, data, uncut.parent, steps=STEPS, resume=uncut)
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match="cannot write into"):
         trainer.train(TINY, data, tmp_path / "file" / "out", steps=1, cache=tmp_path)

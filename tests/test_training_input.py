@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
@@ -42,6 +43,12 @@ def cache(tmp_path_factory):
         ('{"mixing": "gpu"}', "mixing is 'gpu'; it must be auto, host or device"),
         ('{"learning_rate": -1}', "learning_rate is -1.0; it must be above 0"),
         ('{"mix": {"crop_seconds": 0.1}}', "mix.crop_seconds is 0.1"),
+        ('{"mix": {"snr_db": [1]}}', r"mix.snr_db is \(1.0,\); it must be a lowest and a highest value"),
+        ('{"mix": {"speech_weights": {"a": "b"}}}', "mix.speech_weights.a is 'b'"),
+        ('{"net": {"channels": []}}', r"net.channels is \[\]"),
+        ('{"net": {"channels": ["a"]}}', "net.channels is 'a'"),
+        ('{"learning_rate": 1e999}', "learning_rate is inf"),
+        ('{"seed": -1}', "seed is -1; it must be from 0 to 4294967295"),
         ("{", "is no JSON"),
         ("[]", "must be a table"),
     ],
@@ -103,6 +110,19 @@ def test_other_rates_are_converted_aloud_and_no_noise_is_refused(data, tmp_path,
         load_material(folder, tmp_path)
 
 
+def test_recordings_that_are_none_are_left_out_and_named(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    good, holes = speech_like(rng, 2), speech_like(rng, 2)
+    holes[100] = np.nan
+    for name, samples in (("good", good), ("holes", holes), ("silent", 0 * good), ("short", good[:1000])):
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000, subtype="FLOAT")
+    (tmp_path / "broken.wav").write_bytes(b"none")
+    assert load_corpus(tmp_path, tmp_path / "cache").names == ["good.wav"]
+    said = capsys.readouterr().err
+    for name in ("holes", "silent", "short", "broken"):
+        assert f"{name}.wav" in said
+
+
 def test_a_cache_that_cannot_be_written_is_said(data, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"cannot keep the decoded audio .* --cache names another place"):
@@ -118,6 +138,17 @@ def test_rooms_that_are_none_are_left_out_and_named(data, tmp_path, capsys):
     assert "silent.wav" in said
     (room,) = load_rooms(data / "rir")
     assert room[0] == 1.0
+
+
+def test_rooms_with_holes_and_links_to_nothing_are_left_out(data, tmp_path, capsys):
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16000)
+    soundfile.write(tmp_path / "holes.wav", np.full(1000, np.nan), 16000, subtype="FLOAT")
+    with contextlib.suppress(OSError):  # Windows, without the right to make links
+        (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert load_rooms(tmp_path) == []
+    said = capsys.readouterr().err
+    assert "empty.wav is empty" in said
+    assert "holes.wav holds values that are no numbers" in said
 
 
 def test_pairs_that_are_none_are_left_out_and_named(tmp_path, capsys):
@@ -158,6 +189,16 @@ def test_without_pairs_whole_speakers_are_kept_from_training(tmp_path):
     assert list(np.diff(kept.bounds)) == [16000] * 5
 
 
+def test_speakers_in_folders_are_kept_whole(tmp_path):
+    for speaker in ("anna", "bob", "carl"):
+        (tmp_path / "clean" / speaker).mkdir(parents=True)
+        for take in range(20):
+            soundfile.write(tmp_path / "clean" / speaker / f"{take:03}.wav", np.full(16000, 0.1), 16000)
+    training, kept = held_out(load_corpus(tmp_path / "clean", tmp_path / "cache"))
+    assert {name.split("/")[0] for name in kept.names} == {"carl"}
+    assert len(training.names) == 40
+
+
 @pytest.mark.parametrize("names", [["one"], ["same-1", "same-2"], ["a-1", "b-1"]])
 def test_with_few_recordings_something_is_kept_nevertheless(names, tmp_path):
     training, kept = held_out(corpus_of(names, tmp_path))
@@ -189,6 +230,8 @@ def test_a_packed_file_can_be_a_part_of_everything(tmp_path, cache):
     assert packed.held_out is not None
     total = packed.speech.seconds + packed.held_out[0].seconds
     assert 0.3 * whole.seconds < total < 0.7 * whole.seconds
+    with pytest.raises(DataError, match=r"of 0\.1 minutes are too little to keep; give more megabytes"):
+        pack.thinned(load_corpus(data / "noise", cache), 1e-3)
     with pytest.raises(DataError, match=r"0\.1 megabytes hold no audio"):
         pack.pack(data, tmp_path / "audio.npz", cache, max_megabytes=0.1)
 
@@ -220,10 +263,24 @@ def test_a_full_disk_costs_no_run_its_log(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "cannot write" in said
     assert "the run goes on" in said
+    for i in range(30):  # there is room again
+        log.write({"step": 3 + i, "hours": 0.3, "loss": 1.0})
     (tmp_path / "log.jsonl").write_text(json.dumps({"step": 3, "hours": 0.3, "loss": 0.5}) + "\n")
     log.plot()
     log.close()
     assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_event_files_that_cannot_be_made_cost_no_run(tmp_path, capsys):
+    pytest.importorskip("tensorboardX")
+    from train.runlog import RunLog
+
+    (tmp_path / "events").touch()
+    log = RunLog(tmp_path, 0)
+    log.write({"step": 1, "hours": 0.1, "loss": 2.0})
+    log.close()
+    assert "the run goes on without" in capsys.readouterr().err
+    assert json.loads((tmp_path / "log.jsonl").read_text())["loss"] == 2.0
 
 
 def test_parts_of_a_run_are_drawn_that_never_validated(tmp_path):

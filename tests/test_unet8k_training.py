@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_lengths_are_one_of_three(data, tmp_path):
 def test_a_checkpoint_in_the_way_or_of_another_recipe_is_refused(data, uncut):
     with pytest.raises(TrainingError, match="is there already: go on from it with --resume, or choose another --out"):
         trainer.train(TINY, data, uncut, steps=9)
-    with pytest.raises(TrainingError, match="was trained with other scales or another recipe; start a new run"):
+    with pytest.raises(TrainingError, match="was trained with recipe improved, and this is seed; start a new run"):
         trainer.train(SEED, data, uncut, steps=9, resume=uncut / "checkpoint.npz")
 
 
@@ -252,6 +253,26 @@ def test_a_run_is_saved_within_an_epoch_too(small, data, tmp_path, monkeypatch):
     assert Checkpoint.load(tmp_path / "checkpoint.npz").progress.step == 2
     with pytest.raises(TrainingError, match=r"the last good weights are in .*checkpoint"):
         trainer.train(long, data, tmp_path / "b", steps=4, resume=tmp_path / "checkpoint.npz")
+
+
+def test_a_run_that_has_its_length_says_so(small, data, uncut):
+    with pytest.raises(TrainingError, match=r"has 1\.00 of the length that is given; give more"):
+        trainer.train(TINY, data, uncut, epochs=2, resume=uncut / "checkpoint.npz")
+
+
+def test_from_the_best_weights_alone_a_new_run_begins(small, data, uncut, tmp_path):
+    begun = trainer.train(TINY, data, tmp_path, epochs=1, resume=uncut / "best.npz")
+    assert begun.progress.step == 2
+    whole = Checkpoint.load(uncut / "checkpoint.npz")
+    # Judged anew: the bar is what those weights reach here, as float16 has them.
+    assert begun.progress.best <= whole.progress.best * 1.01
+
+
+def test_epochs_are_counted_in_examples(small, data, uncut, tmp_path):
+    shutil.copytree(uncut, tmp_path / "run")
+    other = dataclasses.replace(TINY, batch=4)
+    done = trainer.train(other, data, tmp_path / "run", epochs=4, resume=tmp_path / "run" / "checkpoint.npz")
+    assert (done.progress.epochs, done.progress.frames, done.progress.step) == (4, 16, 6)
 
 
 def test_a_full_disk_within_a_run_does_not_end_it(small, data, tmp_path, monkeypatch, capsys):
@@ -294,6 +315,8 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path, data, capsys):
         (["--epochs", "0"], "epochs is 0; it must be above 0"),
         (["--batch", "0"], "batch is 0"),
         (["--resume", str(tmp_path / "absent.npz")], "No such file"),
+        (["--resume", str(tmp_path / "absent.npz"), "--recipe", "seed"], "bring a recipe of their own"),
+        (["--seed", "-1"], "seed is -1"),
     ]:
         assert command.main([*common, *arguments]) == 1
         out, err = capsys.readouterr()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from train.data import find_audio, group_name, load_corpus, read_mono
+from train.data import find_audio, group_name, load_corpus, read_with_rate
 
 DATA = os.environ.get("RTDENOISE_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="RTDENOISE_DATA names no folder with clean/, noise/ and valid/")
@@ -71,7 +71,7 @@ def test_no_recording_of_validation_occurs_in_what_is_trained_on(kind, tmp_path_
     planted = planted + rng.normal(0, 0.2 * planted.std(), len(planted))
     assert heard(planted, corpus.samples, whole) > 0.9, "what does occur would not be found"
     for noisy_file in find_audio(root / "valid" / "noisy")[::8]:
-        piece = read_mono(root / "valid" / "clean" / noisy_file.name, 16000)
+        piece, _ = read_with_rate(root / "valid" / "clean" / noisy_file.name, 16000)
         if kind == "noise":
-            piece = read_mono(noisy_file, 16000) - piece
+            piece = read_with_rate(noisy_file, 16000)[0] - piece
         assert heard(piece, corpus.samples, whole) < 0.5, noisy_file.name

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         from .unet8k.command import main as train_unet8k
 
         return train_unet8k(arguments)
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[chooser])
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[chooser], allow_abbrev=False)
     parser.add_argument(
         "--data",
         type=Path,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import base64
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from .errors import DataError, TrainingError
 from .export import write_model
 from .material import load_material
 from .mixing import mixer_of
+from .run import check_length
 
 #: Examples of ``MixConfig.crop_seconds`` to learn from, and to tell how far it is; 0.9 MB each.
 EXAMPLES, KEPT = 3000, 64
@@ -173,7 +175,9 @@ def learn(heard: Heard, config: TrainConfig, minutes: float | None, steps: int |
             if not np.isfinite(float(found)):
                 raise TrainingError(f"the loss is {float(found)} at step {number}; nothing is written")
             print(f"step {number}: loss of kept examples {judged():.4f}", flush=True)
-    return weights_of(net)
+    if not np.isfinite(weights := weights_of(net)).all():
+        raise TrainingError(f"the weights are no numbers any more at step {number}; nothing is written")
+    return weights
 
 
 def teach(
@@ -197,8 +201,13 @@ def teach(
 
     if examples < 8:
         raise TrainingError(f"examples is {examples}; it must be 8 or more, some of which only tell how far it is")
-    if (steps or minutes or 0) <= 0:
-        raise TrainingError(f"the length is {steps or minutes or 0}; it must be above 0")
+    check_length(minutes=minutes, steps=steps)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):  # now, rather than when all is learned
+            pass
+    except OSError as problem:
+        raise TrainingError(f"cannot write into {out.parent}: {problem.strerror or problem}") from problem
     try:
         model = Model.load(model_file)
     except ModelError as problem:

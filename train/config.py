@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +57,11 @@ class MixConfig:
                                  "precise_en": 0.7, "arabic_commands": 0.5, "audiocmn_zh": 0.7}
     )  # fmt: skip
     noise_weights: dict[str, float] = field(default_factory=lambda: {"music_opsound": 0.6, "esc10": 2.0})
+
+    def __post_init__(self) -> None:
+        check(self.crop_seconds >= 0.25, "mix.crop_seconds", self.crop_seconds, "0.25 or more")
+        for name in ("snr_db", "level_dbfs", "speed"):
+            check(len(getattr(self, name)) == 2, f"mix.{name}", getattr(self, name), "a lowest and a highest value")
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ class TrainConfig:
         for name in ("batch", "mixers", "lead", "device_noises"):
             check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        check(self.mix.crop_seconds >= 0.25, "mix.crop_seconds", self.mix.crop_seconds, "0.25 or more")
+        check_seed(self.seed)
 
     def to_json(self) -> str:
         """Text that ``from_json`` reads back to an equal configuration."""
@@ -162,6 +168,23 @@ def check(legal: bool, name: str, value: object, wanted: str) -> None:
         raise TrainingError(f"the configuration's {name} is {value!r}; it must be {wanted}")
 
 
+def check_seed(seed: int) -> None:
+    """Raise TrainingError for what Keras takes for no seed."""
+    check(0 <= seed < 2**32, "seed", seed, "from 0 to 4294967295")
+
+
+def _like(value: Any, old: Any, where: str) -> Any:
+    """``value`` as JSON has it, as a value of the kind of ``old``: a number, a text, a list, a table of such."""
+    if isinstance(old, tuple) and isinstance(value, list) and value:
+        return tuple(_like(part, old[0], where) for part in value)
+    if isinstance(old, dict) and isinstance(value, dict):
+        return {name: _like(part, 1.0, f"{where}.{name}") for name, part in value.items()}
+    value = float(value) if type(old) is float and type(value) is int else value
+    fits = type(value) is type(old) and not (type(value) is float and not math.isfinite(value))
+    check(fits, where, value, f"of one kind with {old!r}")
+    return value
+
+
 def _read(default: Any, parts: object, where: str) -> Any:
     """``default`` with what JSON made of it; lists become tuples."""
     if not isinstance(parts, dict):
@@ -178,8 +201,5 @@ def _read(default: Any, parts: object, where: str) -> Any:
         if dataclasses.is_dataclass(old):
             values[name] = _read(old, value, f"{where}{name}.")
             continue
-        value = tuple(value) if isinstance(value, list) else value
-        value = float(value) if type(old) is float and type(value) is int else value
-        check(type(value) is type(old), where + name, value, f"of one kind with {old!r}")
-        values[name] = value
+        values[name] = _like(value, old, where + name)
     return dataclasses.replace(default, **values)

@@ -50,7 +50,8 @@ def find_audio(folder: Path) -> list[Path]:
     Raises:
         DataError: there is no such folder, or no audio in it.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    found = folder.rglob("*") if folder.is_dir() else []
+    files = sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
         raise DataError(f"{folder}: no audio here; expected {', '.join(sorted(SUFFIXES))} files below it")
     return files
@@ -63,24 +64,22 @@ def set_name(file: Path, folder: Path) -> str:
 
 
 def group_name(name: str) -> str:
-    """Who speaks, or where a noise comes from, as far as a name tells: up to its first hyphen or underscore.
+    """Who speaks, or where a noise comes from, as far as a path tells: its folder, and its name up to the first hyphen
+    or underscore if there is one.
 
     That is the speaker in LibriSpeech, VCTK and VoiceBank, and the fold (which keeps clips of one recording together)
     in ESC-50.
     """
-    return re.split(r"[-_]", Path(name).stem)[0]
-
-
-def read_mono(file: Path, sample_rate: int) -> NDArray[np.float32]:
-    """A file as mono float32 at ``sample_rate``."""
-    return read_with_rate(file, sample_rate)[0]
+    path = Path(name)
+    first, *more = re.split(r"[-_]", path.stem)
+    return first if len(path.parts) == 1 else str(path.parent / first) if more else str(path.parent)
 
 
 def read_with_rate(file: Path, sample_rate: int) -> tuple[NDArray[np.float32], int]:
     """A file as mono float32 at ``sample_rate``, and the rate that it has itself.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, is empty, or holds what is no number.
     """
     import soundfile
     import soxr
@@ -89,13 +88,15 @@ def read_with_rate(file: Path, sample_rate: int) -> tuple[NDArray[np.float32], i
         samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, OSError) as problem:
         raise DataError(f"{file} cannot be read: {problem}") from problem
+    if not len(samples) or not np.isfinite(samples).all():
+        raise DataError(f"{file} {'holds values that are no numbers' if len(samples) else 'is empty'}")
     mono = samples.mean(axis=1)
     return (mono if rate == sample_rate else np.asarray(soxr.resample(mono, rate, sample_rate), np.float32)), rate
 
 
 def load_corpus(folder: Path, cache: Path, sample_rate: int = RATE) -> Corpus:
-    """Decode a folder, or map the cache of an earlier time. Unreadable, silent and short files are named and left out;
-    files of another rate are converted, and counted aloud.
+    """Decode a folder, or map the cache of an earlier time. Unreadable, silent and short files and those with NaN are
+    named and left out; files of another rate are converted, and counted aloud.
 
     Raises:
         DataError: nothing in the folder can be used, or the cache cannot be written.

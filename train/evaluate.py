@@ -67,12 +67,12 @@ def on_clean(model: str, pairs: list[Pair], pool: Executor, rate: int, wanted: C
     return [
         Figure(
             f"clean speech as recorded: {measure}",
-            sum(found) / len(found),
+            sum(found) / len(found) if found else float("nan"),
             "dB" if measure == "SI-SDR" else "",
             at_least=goals.get(measure),
         )
         for measure in measures
-        if (found := [scores[measure] for scores in row.scores.values() if measure in scores])
+        for found in [[scores[measure] for scores in row.scores.values() if measure in scores]]
     ]
 
 
@@ -146,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-dnsmos", action="store_true", help="leave out what takes most of the time")
     parser.add_argument("--processes", type=int, help="at a time (one for each core)")
     given = parser.parse_args(arguments)
+    if given.processes is not None and given.processes < 1:
+        parser.error(f"--processes is {given.processes}; it must be 1 or more")
     try:
         if given.report:
             given.report.touch()  # better now than after all the work

@@ -35,6 +35,8 @@ def thinned(corpus: Corpus, share: float) -> Corpus:
                 pieces.append(corpus.samples[at:stop])
                 sets.append(corpus.sets[i])
                 names.append(corpus.names[i])
+    if not pieces:
+        raise DataError(f"{share:.2g} of {corpus.seconds / 60:.1f} minutes are too little to keep; give more megabytes")
     return Corpus(np.concatenate(pieces), np.cumsum([0, *map(len, pieces)]), sets, names)
 
 

@@ -29,13 +29,23 @@ def check_length(**lengths: float | None) -> None:
             raise TrainingError(f"{name} is {length}; it must be above 0")
 
 
+def check_unfinished(done: float, way_out: str) -> None:
+    """There is something left to do.
+
+    Raises:
+        TrainingError: the run that goes on has its length already.
+    """
+    if done >= 1:
+        raise TrainingError(f"the checkpoint has {done:.2f} of the length that is given; {way_out}")
+
+
 def check_free(checkpoint: Path, resume: Path | None) -> None:
-    """A new run does not write over an old one.
+    """A run does not write over another one, only over what it goes on from.
 
     Raises:
         TrainingError: it would.
     """
-    if checkpoint.exists() and resume is None:
+    if checkpoint.exists() and (resume is None or resume.resolve().parent != checkpoint.resolve().parent):
         raise TrainingError(f"{checkpoint} is there already: go on from it with --resume, or choose another --out")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,10 @@ class RunLog:
         if missing:
             print(f"not installed, so left out: {', '.join(missing)} (event files, plots)", file=sys.stderr)
         if "tensorboardX" not in missing:
-            from tensorboardX import SummaryWriter
-
-            self._events = SummaryWriter(str(out / "events"), purge_step=first_step + 1)
+            try:
+                self._events = Events(out / "events", first_step)
+            except OSError as problem:
+                self._without_events(problem)
         self._plots = "matplotlib" not in missing
 
     def write(self, entry: dict[str, Any]) -> None:
@@ -41,20 +44,20 @@ class RunLog:
         try:
             with open(self.file, "a", encoding="utf-8") as log:
                 log.write(json.dumps(entry) + "\n")
-            for name, value in entry.items():
-                if self._events is not None and name != "step" and isinstance(value, (int, float)):
-                    self._events.add_scalar(name, value, entry["step"])
         except OSError as problem:
             print(f"cannot write {self.file}: {problem.strerror or problem}; the run goes on", file=sys.stderr)
+        if self._events is not None:
+            try:
+                self._events.write(entry)
+            except OSError as problem:
+                self._without_events(problem)
+
+    def _without_events(self, problem: OSError) -> None:
+        print(f"cannot write {self.out / 'events'}: {problem}; the run goes on without", file=sys.stderr)
+        self._events = None
 
     def plot(self) -> None:
         """Draw ``training.png`` anew from ``log.jsonl``."""
-        try:
-            if self._events is not None:
-                self._events.flush()
-        except OSError as problem:
-            print(f"cannot write {self.out / 'events'}: {problem}; the run goes on without", file=sys.stderr)
-            self._events = None
         if not self._plots:
             return
         try:
@@ -66,7 +69,44 @@ class RunLog:
     def close(self) -> None:
         """End the event file."""
         if self._events is not None:
-            self._events.close()
+            with contextlib.suppress(OSError):
+                self._events.close()
+
+
+class Events:
+    """TensorBoard's event file, written at once: tensorboardX's own writer has a thread for it, which dies of a full
+    disk, and then waits for that thread for ever.
+
+    Raises:
+        OSError: in every method.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writer = EventsWriter(str(folder / "events"))
+        # What an earlier part of the run wrote after the step from which this one goes on is not shown.
+        self._append(step=first_step + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Each figure of an entry as a scalar at its ``step``."""
+        from tensorboardX.summary import scalar
+
+        for name, value in entry.items():
+            if name != "step" and isinstance(value, (int, float)):
+                self._append(step=entry["step"], summary=scalar(name, value))
+
+    def _append(self, **content: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._writer.write_event(Event(wall_time=time.time(), **content))
+        self._writer.flush()
+
+    def close(self) -> None:
+        """End the file."""
+        self._writer.close()
 
 
 def draw(entries: list[dict[str, Any]], file: Path) -> None:

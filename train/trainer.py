@@ -18,7 +18,16 @@ from .device_mixing import DeviceBatches, DeviceMixer
 from .errors import TrainingError
 from .material import Material, load_material
 from .mixing import BatchStream
-from .run import LOG_SECONDS, SAVE_SECONDS, Every, check_free, check_length, stop_on_signals, write_config
+from .run import (
+    LOG_SECONDS,
+    SAVE_SECONDS,
+    Every,
+    check_free,
+    check_length,
+    check_unfinished,
+    stop_on_signals,
+    write_config,
+)
 from .runlog import RunLog
 from .task import Learner, MeanWeights, Task, build_net
 from .validation import make_validation
@@ -28,7 +37,8 @@ LOOK_EVERY = 10
 
 
 def schedule(config: TrainConfig, step: int, done: float) -> float:
-    """Share of the learning rate: a linear warm-up, then a cosine to zero as ``done`` goes from 0 to 1."""
+    """Share of the learning rate after ``step`` steps of a cycle: a linear warm-up, then a cosine to zero as ``done``
+    goes from 0 to 1."""
     warm = min(1.0, (step + 1) / max(config.warm_up_steps, 1))
     return warm * max(0.5 * (1 + float(np.cos(np.pi * min(done, 1.0)))), 1e-3)
 
@@ -106,6 +116,16 @@ def train(
     progress = restore(resume, config, learner, new_cycle) if resume else Progress()
     if new_cycle:
         progress.seconds, progress.cycle_start = 0.0, progress.step
+    if not best.exists():  # another run's best was measured on other pairs, or is not here
+        progress.best_si_sdr_db = Progress.best_si_sdr_db
+
+    def done() -> float:
+        return (progress.step - progress.cycle_start) / steps if steps else progress.seconds / 60 / (minutes or 1)
+
+    def share() -> float:
+        return schedule(config, progress.step - progress.cycle_start, done())
+
+    check_unfinished(done(), "give more, or begin a new cycle with --new-cycle")
     validation = make_validation(config, task, material)
     write_config(out, config)
     if material.held_out is not None:
@@ -129,25 +149,26 @@ def train(
         }
 
     def report() -> None:
-        rate = config.learning_rate * schedule(config, progress.step, done())
+        rate = config.learning_rate * share()
         log.write(entry() | figures.means() | {"learning_rate": rate, "lead": batches.lead})
-
-    def done() -> float:
-        return (progress.step - progress.cycle_start) / steps if steps else progress.seconds / 60 / (minutes or 1)
 
     def validate_and_save() -> None:
         trained = task.net.get_weights()
         task.net.set_weights(mean.get())
         found = validation.run()
         task.net.set_weights(trained)
-        is_best = found["si_sdr_db"] > progress.best_si_sdr_db
-        progress.best_si_sdr_db = max(progress.best_si_sdr_db, found["si_sdr_db"])
+        best_before = progress.best_si_sdr_db
+        progress.best_si_sdr_db = max(best_before, found["si_sdr_db"])
         log.write(entry() | found | {"best_si_sdr_db": progress.best_si_sdr_db})
         log.plot()
+        if progress.best_si_sdr_db > best_before:
+            try:
+                save_checkpoint(best, config, learner, progress)
+            except TrainingError:
+                progress.best_si_sdr_db = best_before
+                raise
         save_checkpoint(checkpoint, config, learner, progress)
         print(f"saved {checkpoint} at step {progress.step}", flush=True)
-        if is_best:
-            save_checkpoint(best, config, learner, progress)
 
     lost: TrainingError | None = None
     saved = f"{resume} is what the run began from" if resume else "nothing was saved yet"
@@ -161,8 +182,7 @@ def train(
                 except TrainingError as problem:
                     lost = problem
                     break
-                share = schedule(config, progress.step, done())
-                figures.add(progress.step, learner.step(progress.step, share, noisy, clean))
+                figures.add(progress.step, learner.step(progress.step, share(), noisy, clean))
                 progress.step += 1
                 progress.audio_hours += noisy.shape[0] * noisy.shape[1] / RATE / 3600
                 if progress.step % LOOK_EVERY == 0:

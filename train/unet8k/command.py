@@ -15,13 +15,13 @@ from .config import RECIPES, UnetConfig
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from a command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m train --model unet8k", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m train --model unet8k", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with clean/, noise/ and, if you have them, rir/"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
     parser.add_argument(
-        "--recipe", choices=sorted(RECIPES), default="improved", help="seed: as the ancestor was trained"
+        "--recipe", choices=sorted(RECIPES), help="seed: as the ancestor was trained (default: improved)"
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, help="length of the whole run, earlier parts included (default: 20)")
@@ -39,10 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
         from .checkpoint import Checkpoint
         from .trainer import train
 
+        if given.recipe and (given.config or given.resume):
+            raise TrainingError("--recipe is for new runs; --config and --resume bring a recipe of their own")
         if given.config:
             config = read_config_file(UnetConfig(), given.config)
         else:
-            config = Checkpoint.load(given.resume).config if given.resume else RECIPES[given.recipe]
+            config = Checkpoint.load(given.resume).config if given.resume else RECIPES[given.recipe or "improved"]
         changes = {k: v for k in ("batch", "seed", "epoch_frames") if (v := getattr(given, k)) is not None}
         length = {"epochs": given.epochs, "steps": given.steps, "minutes": given.minutes}
         if all(value is None for value in length.values()):

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
-from ..config import MixConfig, check, read_config
+from ..config import MixConfig, check, check_seed, read_config
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class UnetConfig:
         check(self.epoch_frames >= 0, "epoch_frames", self.epoch_frames, "0 or more")
         check(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         check(0 < self.validation_share < 1, "validation_share", self.validation_share, "between 0 and 1")
+        check_seed(self.seed)
         precisions = ("float32", "mixed_bfloat16", "mixed_float16")
         check(self.precision in precisions, "precision", self.precision, f"one of {', '.join(precisions)}")
 

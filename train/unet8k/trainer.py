@@ -17,7 +17,16 @@ from rtdenoise.config import CONTEXT_TRANSFORM
 from ..average import Average
 from ..data import RATE
 from ..errors import TrainingError
-from ..run import LOG_SECONDS, SAVE_SECONDS, Every, check_free, check_length, stop_on_signals, write_config
+from ..run import (
+    LOG_SECONDS,
+    SAVE_SECONDS,
+    Every,
+    check_free,
+    check_length,
+    check_unfinished,
+    stop_on_signals,
+    write_config,
+)
 from ..runlog import RunLog
 from .checkpoint import Checkpoint, Progress
 from .config import UnetConfig
@@ -95,15 +104,16 @@ def schedule(config: UnetConfig, step: int, done: float) -> float:
     """Learning rate after ``step`` steps and ``done`` (0 to 1) of the run."""
     if not config.cosine:
         return config.learning_rate
-    warm = min(1.0, (step + 1) / config.warm_up_steps)
+    warm = min(1.0, (step + 1) / max(config.warm_up_steps, 1))
     return config.learning_rate * warm * max(0.5 * (1 + np.cos(np.pi * min(done, 1.0))), 1e-3)
 
 
 class Run:
-    """A net in training, its optimiser, its mean, its data, and where it stands."""
+    """A net in training, its optimiser, its mean, its data, and where it stands; with the best weights alone of a run
+    ``before`` a new one begins from them."""
 
     def __init__(self, config: UnetConfig, data: Path, cache: Path, before: Checkpoint | None) -> None:
-        self.config, self.progress = config, before.progress if before else Progress()
+        self.config, self.progress = config, before.progress if before and before.optimizer else Progress()
         keras.utils.set_random_seed(config.seed + self.progress.step)
         keras.mixed_precision.set_global_policy(config.precision)
         self.net = build_net(config.dropout)
@@ -122,8 +132,10 @@ class Run:
         self.frames = Frames(config, data, cache)
         self.validation = Validation(self.frames)
         self.progress.baselines = self.validation.baselines()
-        epoch_frames = config.epoch_frames or int(self.frames.training_samples / RATE / _FRAME_SECONDS)
-        self.epoch_steps = max(1, epoch_frames // config.batch)
+        self.epoch_frames = config.epoch_frames or max(1, int(self.frames.training_samples / RATE / _FRAME_SECONDS))
+        self.progress.epochs = self.progress.frames // self.epoch_frames
+        if before:
+            self.progress.best, self.progress.best_seed_scale = self.judged(before.best)
 
     def describe(self) -> str:
         """A few lines for people."""
@@ -131,7 +143,7 @@ class Run:
         baselines = ", ".join(f"{name} {loss:.4f}" for name, loss in self.progress.baselines.items())
         return (
             f"{self.net.count_params()} parameters, {frames.training_samples / RATE / 3600:.1f} h of speech, "
-            f"{self.epoch_steps} steps an epoch, from step {self.progress.step}; held out: {', '.join(kept)}\n"
+            f"{self.epoch_frames} examples an epoch, from step {self.progress.step}; held out: {', '.join(kept)}\n"
             f"losses on the seed's scale: {baselines}"
         )
 
@@ -146,16 +158,22 @@ class Run:
             self.average.update(self.progress.step, self.net.get_weights())
         return loss
 
+    def judged(self, weights: list[np.ndarray]) -> tuple[float, float]:
+        """The validation's losses of ``weights``; those in training stay."""
+        trained = self.net.get_weights()
+        self.net.set_weights(weights)
+        losses = self.validation.losses(self.net)
+        self.net.set_weights(trained)
+        return losses
+
     def validate(self) -> dict[str, float]:
         """Judge the mean weights, or where there is no mean the present ones, and keep them if they are the best."""
-        progress, trained = self.progress, self.net.get_weights()
-        judged = self.average.weights if self.config.mean_steps > 0 else trained
-        self.net.set_weights(judged)
-        own, seed = self.validation.losses(self.net)
-        self.net.set_weights(trained)
+        progress = self.progress
+        weights = self.average.weights if self.config.mean_steps > 0 else self.net.get_weights()
+        own, seed = self.judged(weights)
         if own < progress.best:
             progress.best, progress.best_seed_scale = own, seed
-            self.checkpoint.best = [weights.copy() for weights in judged]
+            self.checkpoint.best = [array.copy() for array in weights]
         references = {name.replace(" ", "_"): loss for name, loss in progress.baselines.items()}
         return {"validation_loss": own, "validation_loss_seed_scale": seed, "best": progress.best} | references
 
@@ -196,13 +214,20 @@ def train(
     file = out / "checkpoint.npz"
     check_free(file, resume)
     before = Checkpoint.load(resume) if resume else None
-    if before and (before.config.recipe, before.config.scale) != (config.recipe, config.scale):
-        raise TrainingError(f"{resume} was trained with other scales or another recipe; start a new run")
+    for name in ("recipe", "scale", "seed", "validation_share"):
+        if before and (old := getattr(before.config, name)) != (new := getattr(config, name)):
+            raise TrainingError(f"{resume} was trained with {name} {old}, and this is {new}; start a new run")
     run = Run(config, data, cache or out / "audio", before)
+    progress, losses, validated = run.progress, [], -1
+
+    def done() -> float:
+        if minutes is not None:
+            return progress.seconds / 60 / minutes
+        return progress.step / steps if steps else progress.frames / run.epoch_frames / (epochs or 1)
+
+    check_unfinished(done(), "give more")
     write_config(out, config)
     print(run.describe(), flush=True)
-    progress, losses, validated = run.progress, [], -1
-    whole = epochs * run.epoch_steps if epochs else steps
     log, ahead = RunLog(out, progress.step), Ahead(run.frames, progress.step)
 
     def report(found: dict[str, float]) -> None:
@@ -235,19 +260,16 @@ def train(
     try:
         with stop_on_signals() as stopped:
             time_to_log, time_to_save = Every(LOG_SECONDS), Every(save_every_seconds)
-            while not stopped:
+            while done() < 1 and not stopped:
                 clock = time.monotonic()
-                done = progress.step / whole if whole else progress.seconds / 60 / (minutes or 1)
-                if done >= 1:
-                    break
-                losses.append(run.step(*ahead.take(), done))
+                losses.append(run.step(*ahead.take(), done()))
                 if not np.isfinite(losses[-1]):
                     good = file if file.exists() else resume
                     kept = f"the last good weights are in {good}" if good else "nothing was saved yet"
                     raise TrainingError(f"the loss is {losses[-1]} at step {progress.step}; {kept}")
                 progress.seconds += time.monotonic() - clock
-                if progress.step % run.epoch_steps == 0:
-                    progress.epochs += 1
+                if progress.frames // run.epoch_frames > progress.epochs:
+                    progress.epochs = progress.frames // run.epoch_frames
                     go_on_without(validate_and_save)
                 elif time_to_save():
                     go_on_without(lambda: run.save(file))
