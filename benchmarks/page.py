@@ -62,6 +62,8 @@ def page(results: Path) -> str:
         if status["problem"]:
             parts.append(f"**{status['problem']}**\n")
         if name in found:
+            if _when(found[name]) != _when(report):
+                parts.append(f"Measured {_when(found[name])}.\n")
             parts.append(f"{as_text(found[name])}\n")
         for picture, (section, text) in PICTURES.items():
             if section == name and picture in report["pictures"]:
@@ -69,12 +71,16 @@ def page(results: Path) -> str:
     return "\n".join(filter(None, parts))
 
 
+def _when(document: dict[str, Any]) -> str:
+    """Day and commit; a part that was not run with the others has its own."""
+    return f"{document['date'][:10]}, " + (f"commit {document['commit'][:12]}" if document["commit"] else "no commit")
+
+
 def _origin(report: dict[str, Any]) -> str:
     machine, versions = report["machine"], report["versions"]
-    commit = f"commit {report['commit'][:12]}" if report["commit"] else "no commit"
-    commit += " with changes" if report["modified"] else ""
+    changes = " with changes" if report["modified"] else ""
     text = (
-        f"{report['date'][:10]}, {commit}, on {machine['processor']}, {machine['cores']} cores, {machine['system']}; "
+        f"{_when(report)}{changes}, on {machine['processor']}, {machine['cores']} cores, {machine['system']}; "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + ".\n"
     )

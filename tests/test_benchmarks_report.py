@@ -40,6 +40,21 @@ def test_the_page_is_what_the_results_say():
         assert (RESULTS / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_part_of_another_run_says_when_it_was_measured(tmp_path):
+    for file in RESULTS.glob("*.json"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    report = json.loads((RESULTS / "report.json").read_text())
+    for name, date in (("latency", "2020-02-29"), ("scaling", report["date"])):
+        part = json.loads((RESULTS / f"{name}.json").read_text())
+        commit = "0123456789abcdef" if name == "latency" else report["commit"]
+        (tmp_path / f"{name}.json").write_text(json.dumps(part | {"date": date, "commit": commit}))
+    sections = page.page(tmp_path).split("\n## ")
+    (latency,) = (text for text in sections if text.startswith("Latency through a sound server"))
+    (scaling,) = (text for text in sections if text.startswith("Many streams"))
+    assert "Measured 2020-02-29, commit 0123456789ab." in latency
+    assert "Measured" not in scaling.split("\n|")[0]
+
+
 def test_the_readme_has_the_figures_of_the_results():
     """After a new report: python tools/write_figures.py"""
     module = write_figures()

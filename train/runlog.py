@@ -115,7 +115,11 @@ def draw(entries: list[dict[str, Any]], file: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    entries = [e for i, e in enumerate(entries) if all(e["step"] <= later["step"] for later in entries[i + 1 :])]
+    kept: list[dict[str, Any]] = []
+    for entry in reversed(entries):
+        if not kept or entry["step"] <= kept[-1]["step"]:
+            kept.append(entry)
+    entries = kept[::-1]
     rows = [row for row in ROWS if any(name in entry for entry in entries for name in row)]
     figure = Figure(figsize=(8, 2.2 * max(1, len(rows))), layout="constrained")
     FigureCanvasAgg(figure)

@@ -225,7 +225,7 @@ def train(
             return progress.seconds / 60 / minutes
         return progress.step / steps if steps else progress.frames / run.epoch_frames / (epochs or 1)
 
-    check_unfinished(done(), "give more")
+    check_unfinished(done(), f"give more, or --resume {out / 'best.npz'} begins a new run in another --out")
     write_config(out, config)
     print(run.describe(), flush=True)
     log, ahead = RunLog(out, progress.step), Ahead(run.frames, progress.step)
